@@ -1,0 +1,1 @@
+"""The example: a page of moods and lines. It knows nothing of how it is deployed."""

@@ -1,0 +1,1 @@
+"""The example's deployment: values and wiring, no logic."""

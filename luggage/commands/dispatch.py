@@ -1,0 +1,103 @@
+"""Words after `python -m deploy` → the command they name, run by mainland."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import pkgutil
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+import mainland
+
+from luggage.commands.deployment import Deployment, enter
+from luggage.errors import LuggageError, UsageError
+
+MARKER = "MAIN_OK"
+GENERIC = "luggage.commands"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A marked module: `root` is the package it lies in, `summary` its docstring's first line."""
+
+    name: str
+    root: str
+    summary: str
+
+
+def find(package: str) -> dict[str, Command]:
+    """The commands of the deployment `package`: its own marked modules, before those of luggage.
+
+    Modules are read, not imported: one that cannot be imported is listed all the same.
+    """
+    found: dict[str, Command] = {}
+    for root in (GENERIC, package):
+        for name, source in _modules(root):
+            tree = ast.parse(source)
+            if _marked(tree):
+                summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+                found[name] = Command(name, root, summary)
+    return dict(sorted(found.items()))
+
+
+def _modules(package: str) -> list[tuple[str, str]]:
+    spec = importlib.util.find_spec(package)
+    locations = list(spec.submodule_search_locations or ()) if spec else []
+    modules = []
+    for info in pkgutil.iter_modules(locations):
+        child = importlib.util.find_spec(f"{package}.{info.name}")
+        source = getattr(child.loader, "get_source", None) if child else None
+        if source is not None and not info.ispkg:
+            modules.append((info.name, source(f"{package}.{info.name}") or ""))
+    return modules
+
+
+def _marked(tree: ast.Module) -> bool:
+    return any(
+        isinstance(node, ast.Assign)
+        and any(isinstance(target, ast.Name) and target.id == MARKER for target in node.targets)
+        for node in tree.body
+    )
+
+
+def usage(package: str, commands: dict[str, Command]) -> str:
+    """The page that lists the commands, a line each."""
+    width = max((len(name) for name in commands), default=0)
+    lines = [f"usage: python -m {package} COMMAND …", "", "commands:"]
+    lines += [f"  {c.name:<{width}}  {c.summary}" for c in commands.values()]
+    lines += ["", f"python -m {package} COMMAND --help tells more about one."]
+    return "\n".join(lines)
+
+
+def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
+    """Run the command that `argv[1:]` names and return its exit status.
+
+    `argv` is as `sys.argv`; `package` is the deployment's import name. Errors of ours are printed to stderr, with
+    their hint; every other exception shows itself.
+    """
+    out = stdout or sys.stdout
+    try:
+        enter(Deployment.of(package))
+        commands = find(package)
+        words = argv[1:]
+        if not words or words[0] in ("-h", "--help"):
+            print(usage(package, commands), file=out)
+            return 0
+        name = words[0]
+        if name not in commands:
+            raise UsageError(f"command '{name}': there is none", usage(package, commands))
+        result = mainland.main(argv=argv, root=_importable(commands[name]), marker=MARKER)
+        return result if isinstance(result, int) else 0
+    except LuggageError as error:
+        print(error.render(), file=sys.stderr)
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+
+
+def _importable(command: Command) -> str:
+    """The root for mainland, after importing the module here: mainland hides the reason of an ImportError."""
+    importlib.import_module(f"{command.root}.{command.name}")
+    return command.root
