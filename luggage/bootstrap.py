@@ -1,0 +1,130 @@
+"""A bare `python3` in a checkout → the same command, run in the checkout's own `.venv`.
+
+Only the standard library is used here, because nothing else may be there yet. An artifact has everything, so
+there `ensure` returns at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess  # noqa: S404 - the one place that runs before any other module of ours can
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKS = (Path("requirements.txt"), Path("luggage/buildpex/tools.txt"))
+NEEDED = ("environ", "gunicorn", "mainland", "nacl", "ncolony")
+STAMP = ".luggage"
+
+
+def ensure(root: Path = ROOT) -> None:
+    """Return where the packages are there; else make `root`/.venv from the lock and re-execute in it."""
+    if all(importlib.util.find_spec(name) for name in NEEDED):
+        return
+    if not all((root / lock).is_file() for lock in LOCKS):
+        raise SystemExit(
+            "error: luggage's packages are not installed\n"
+            "hint: python3 -m pip install sealed-luggage, in a virtual environment"
+        )
+    python = make(root / ".venv", [root / lock for lock in LOCKS])
+    if Path(sys.prefix).resolve() == (root / ".venv").resolve():
+        raise SystemExit(
+            "error: .venv: incomplete although its lock is installed\nhint: rm -r .venv"
+        )
+    os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
+
+
+def make(folder: Path, locks: Sequence[Path]) -> Path:
+    """A virtual environment at `folder` with every line of `locks` in it; returns its Python.
+
+    A lock that is in it already is not installed again. Two at once wait for each other. A folder that is not
+    ours is left alone.
+    """
+    python = folder / "bin" / "python"
+    with _locked(folder):
+        stamps = folder / STAMP
+        if folder.exists() and not stamps.is_dir():
+            _fail(f"{folder}: not made by luggage", f"mv {folder} {folder}.old")
+        if not _whole(python):
+            _create(folder, stamps)
+        missing = [lock for lock in locks if not (stamps / _digest(lock)).exists()]
+        if missing:
+            _install(python, missing)
+            for lock in missing:
+                (stamps / _digest(lock)).touch()
+    return python
+
+
+def _whole(python: Path) -> bool:
+    """Whether the environment's Python starts: it does not after an upgrade of Debian's."""
+    if not python.exists():
+        return False
+    done = subprocess.run([python, "-c", ""], check=False, capture_output=True)
+    return done.returncode == 0
+
+
+def _create(folder: Path, stamps: Path) -> None:
+    if importlib.util.find_spec("ensurepip") is None:
+        _fail("python3-venv: not installed", "apt-get install python3-venv")
+    _say(f"making {folder} (once)")
+    shutil.rmtree(folder, ignore_errors=True)
+    stamps.mkdir(parents=True)  # first, so that a half-made folder is known as ours
+    _run([sys.executable, "-m", "venv", str(folder)], f"{folder}: could not be made")
+
+
+def _install(python: Path, locks: Sequence[Path]) -> None:
+    _say("installing " + ", ".join(str(lock) for lock in locks))
+    words = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
+    words += ["--require-hashes", "--only-binary=:all:"]
+    for lock in locks:
+        words += ["--requirement", str(lock)]
+    _run(words, f"{', '.join(map(str, locks))}: could not be installed", "is there a network?")
+
+
+def _run(words: Sequence[str], subject: str, hint: str = "see above") -> None:
+    done = subprocess.run(words, check=False, stdout=sys.stderr.fileno())
+    if done.returncode:
+        _fail(f"{subject} (status {done.returncode})", hint)
+
+
+def _digest(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _say(text: str) -> None:
+    print(f"luggage: {text}", file=sys.stderr, flush=True)
+
+
+def _fail(message: str, hint: str) -> None:
+    raise SystemExit(f"error: {message}\nhint: {hint}")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """`python3 -m luggage.bootstrap FOLDER LOCK…`: print the Python of the environment made there."""
+    parser = argparse.ArgumentParser(prog="python3 -m luggage.bootstrap", description=main.__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("locks", type=Path, nargs="+", metavar="LOCK")
+    options = parser.parse_args(argv)
+    print(make(options.folder, options.locks))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""luggage.commands: which module a word names, and what is said where there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from luggage.commands import dispatch
+
+ROOT = Path(__file__).resolve().parents[2]
+MAIN = "import sys\nfrom luggage import commands\nsys.exit(commands.main(sys.argv, 'shop'))\n"
+GREET = '''"""Say hello.
+
+Second paragraph.
+"""
+MAIN_OK = True
+def main(argv):
+    print("hello", argv)
+    return 3
+'''
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Path:
+    package = tmp_path / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text('"""The shop\'s deployment."""\n')
+    (package / "__main__.py").write_text(MAIN)
+    (package / "greet.py").write_text(GREET)
+    (package / "config.py").write_text('"""Values."""\nimport nowhere_to_be_found\n')
+    (package / "broken.py").write_text('"""Break."""\nimport nowhere_to_be_found\nMAIN_OK = True\n')
+    return package
+
+
+def run(shop: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "shop", *words],
+        cwd=shop.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_command_gets_its_words_and_gives_its_status(shop: Path) -> None:
+    """A marked module is run with its own words; what it returns is the exit status."""
+    done = run(shop, "greet", "a", "--b")
+    assert (done.returncode, done.stdout) == (3, "hello ['greet', 'a', '--b']\n")
+
+
+@pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
+def test_alone_or_help_lists_commands(shop: Path, words: tuple[str, ...]) -> None:
+    """Without a command the list is shown, a line each, and nothing has to be importable for it."""
+    done = run(shop, *words)
+    assert done.returncode == 0
+    assert "  greet    Say hello." in done.stdout
+    assert "  broken   Break." in done.stdout
+    assert "  encrypt  " in done.stdout
+    assert "config" not in done.stdout
+
+
+@pytest.mark.parametrize("name", ["nosuch", "config", "__main__", "../greet", "greet.py", ""])
+def test_unknown_command_is_one_clear_error(shop: Path, name: str) -> None:
+    """A word that names no command, and a module that is not one, are refused with the list."""
+    done = run(shop, name)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: command '{name}': there is none\n")
+    assert "hint:   greet" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_import_error_inside_a_command_shows_itself(shop: Path) -> None:
+    """An ImportError of a command's own is shown as what it is, not as a missing command."""
+    done = run(shop, "broken")
+    assert done.returncode == 1
+    assert "ModuleNotFoundError: No module named 'nowhere_to_be_found'" in done.stderr
+    assert "there is none" not in done.stderr
+
+
+def test_own_command_goes_before_the_generic_one(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deployment's module of the same name wins."""
+    (shop / "encrypt.py").write_text('"""My own."""\nMAIN_OK = True\n')
+    monkeypatch.syspath_prepend(str(shop.parent))
+    assert dispatch.find("shop")["encrypt"] == dispatch.Command("encrypt", "shop", "My own.")
+
+
+def test_both_names_of_the_example_do_the_same() -> None:
+    """`python -m deploy` and `python -m example_deploy` list the same commands."""
+    pages = [
+        subprocess.run(
+            [sys.executable, "-m", name], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout
+        for name in ("deploy", "example_deploy")
+    ]
+    assert pages[0] == pages[1]
+    for name in ("encrypt", "mkpex", "start", "gunicorn", "loop"):
+        assert f"\n  {name} " in pages[0]
+    for name in ("config", "wsgi"):
+        assert f"\n  {name} " not in pages[0]
