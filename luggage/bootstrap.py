@@ -1,7 +1,7 @@
 """A bare `python3` in a checkout → the same command, run in the checkout's own `.venv`.
 
-Only the standard library is used here, because nothing else may be there yet. An artifact has everything, so
-there `ensure` returns at once.
+Only the standard library is used here, because nothing else may be there yet. An artifact has
+everything, so there `ensure` returns at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
-import subprocess  # noqa: S404 - the one place that runs before any other module of ours can
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +25,7 @@ STAMP = ".luggage"
 
 
 def ensure(root: Path = ROOT) -> None:
-    """Return where the packages are there; else make `root`/.venv from the lock and re-execute in it."""
+    """Return where the packages are there; else make `root`/.venv from the locks and go on in it."""
     if all(importlib.util.find_spec(name) for name in NEEDED):
         return
     if not all((root / lock).is_file() for lock in LOCKS):
@@ -35,17 +35,15 @@ def ensure(root: Path = ROOT) -> None:
         )
     python = make(root / ".venv", [root / lock for lock in LOCKS])
     if Path(sys.prefix).resolve() == (root / ".venv").resolve():
-        raise SystemExit(
-            "error: .venv: incomplete although its lock is installed\nhint: rm -r .venv"
-        )
+        _fail(".venv: incomplete although its lock is installed", "rm -r .venv")
     os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
 
 
 def make(folder: Path, locks: Sequence[Path]) -> Path:
     """A virtual environment at `folder` with every line of `locks` in it; returns its Python.
 
-    A lock that is in it already is not installed again. Two at once wait for each other. A folder that is not
-    ours is left alone.
+    A lock that is in it already is not installed again. Two at once wait for each other. A folder
+    that is not ours is left alone.
     """
     python = folder / "bin" / "python"
     with _locked(folder):
@@ -118,7 +116,7 @@ def _fail(message: str, hint: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """`python3 -m luggage.bootstrap FOLDER LOCK…`: print the Python of the environment made there."""
+    """Make a virtual environment at FOLDER with every LOCK in it; print its Python."""
     parser = argparse.ArgumentParser(prog="python3 -m luggage.bootstrap", description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("locks", type=Path, nargs="+", metavar="LOCK")

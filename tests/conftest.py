@@ -1,4 +1,7 @@
-"""What this machine can do → which tests run; what is left out is said, and with --nothing-left-out it fails."""
+"""What this machine can do → which tests run.
+
+What is left out is said, with the reason; with --nothing-left-out it is a failure.
+"""
 
 from __future__ import annotations
 

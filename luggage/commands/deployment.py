@@ -20,7 +20,7 @@ class Deployment:
 
     @classmethod
     def of(cls, package: str) -> Deployment:
-        """The deployment whose import name is `package`; raises LuggageError where there is none."""
+        """The deployment whose import name is `package`; LuggageError where there is none."""
         spec = importlib.util.find_spec(package)
         if spec is None or not spec.submodule_search_locations:
             raise LuggageError(
@@ -40,14 +40,15 @@ class Deployment:
 
     @property
     def packed(self) -> bool:
-        """Whether this runs from an artifact (its package is installed) rather than from a checkout."""
+        """Whether this runs from an artifact (the package is installed), not from a checkout."""
         return self.folder.resolve().is_relative_to(Path(sys.prefix).resolve())
 
     def command(self, name: str, *arguments: str) -> list[str]:
         """The argument list that runs command `name` of this deployment in a new process.
 
-        In an artifact Python is isolated (`-I`), so that neither PYTHON* variables nor the working directory
-        can put another module before ours. A checkout is only found through the working directory.
+        In an artifact Python is isolated (`-I`), so that neither PYTHON* variables nor the working
+        directory can put another module before ours. A checkout is only found through the working
+        directory.
         """
         isolated = ["-I"] if self.packed else []
         return [sys.executable, *isolated, "-m", self.package, name, *arguments]

@@ -74,8 +74,8 @@ def usage(package: str, commands: dict[str, Command]) -> str:
 def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
     """Run the command that `argv[1:]` names and return its exit status.
 
-    `argv` is as `sys.argv`; `package` is the deployment's import name. Errors of ours are printed to stderr, with
-    their hint; every other exception shows itself.
+    `argv` is as `sys.argv`; `package` is the deployment's import name. Errors of ours are printed
+    to stderr, with their hint; every other exception shows itself.
     """
     out = stdout or sys.stdout
     try:
@@ -98,6 +98,6 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
 
 
 def _importable(command: Command) -> str:
-    """The root for mainland, after importing the module here: mainland hides the reason of an ImportError."""
+    """The root for mainland, once the module imports: mainland hides an ImportError's reason."""
     importlib.import_module(f"{command.root}.{command.name}")
     return command.root

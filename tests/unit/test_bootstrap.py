@@ -1,4 +1,4 @@
-"""luggage.bootstrap: a virtual environment of the checkout's own, made once, never anybody else's."""
+"""luggage.bootstrap: a virtual environment of the checkout's own, and never anybody else's."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def make(folder: Path, lock: Path, wheels: Path, *python: str) -> subprocess.Com
 
 
 def test_made_once(tmp_path: Path, lock: Path, wheels: Path) -> None:
-    """The first call makes it and says so on stderr; the second says nothing and changes nothing."""
+    """The first call makes it and says so on stderr; the second has nothing to say."""
     folder = tmp_path / "venv"
     first = make(folder, lock, wheels)
     assert (first.returncode, first.stdout) == (0, f"{folder}/bin/python\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,10 +59,10 @@ def test_alone_or_help_lists_commands(shop: Path, words: tuple[str, ...]) -> Non
     """Without a command the list is shown, a line each, and nothing has to be importable for it."""
     done = run(shop, *words)
     assert done.returncode == 0
-    assert "  greet    Say hello." in done.stdout
-    assert "  broken   Break." in done.stdout
-    assert "  encrypt  " in done.stdout
-    assert "config" not in done.stdout
+    assert re.search(r"^  greet +Say hello\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  broken +Break\.$", done.stdout, re.MULTILINE)
+    assert re.search(r"^  encrypt +\S", done.stdout, re.MULTILINE)
+    assert not re.search(r"^  config ", done.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", ["nosuch", "config", "__main__", "../greet", "greet.py", ""])
@@ -70,7 +71,7 @@ def test_unknown_command_is_one_clear_error(shop: Path, name: str) -> None:
     done = run(shop, name)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: command '{name}': there is none\n")
-    assert "hint:   greet" in done.stderr
+    assert re.search(r"^hint:   greet +Say hello\.$", done.stderr, re.MULTILINE)
     assert "Traceback" not in done.stderr
 
 
