@@ -25,7 +25,7 @@ STAMP = ".luggage"
 
 
 def ensure(root: Path = ROOT) -> None:
-    """Return where the packages are there; else make `root`/.venv from the locks and go on in it."""
+    """Return where the packages are there; else go on in `root`/.venv, made from the locks."""
     if all(importlib.util.find_spec(name) for name in NEEDED):
         return
     if not all((root / lock).is_file() for lock in LOCKS):
