@@ -1,0 +1,147 @@
+"""The environment and the files of a process → the text of its key."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from luggage.crypto.errors import SecretError
+from luggage.crypto.secret import Secret
+
+DESCRIPTOR = "LUGGAGE_KEY_FD"
+FILE = "SECRET_KEY_FILE"
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+VARIABLE = "SECRET_KEY"
+ENGINE_FOLDER = Path("/run/secrets")
+MEMORY_NAME = "luggage-key"
+MAX_BYTES = 4096
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
+
+
+@dataclass(frozen=True)
+class KeyText:
+    """The text of a key without its line end, and the name of the source that held it."""
+
+    source: str
+    text: Secret
+
+
+def read(environ: Mapping[str, str], *, engine_folder: Path = ENGINE_FOLDER) -> KeyText:
+    """The one key text that the sources hold; raises SecretError if there is none, or two differ.
+
+    The descriptor is luggage's own hand-over: all other sources were compared before it was made.
+    With it, files are not read again, since they may have been rotated under the running system;
+    SECRET_KEY, which cannot change, is compared still.
+    """
+    found = list(_all(environ, engine_folder))
+    if not found:
+        raise _none(environ, engine_folder)
+    first = found[0]
+    for other in found[1:]:
+        if other.text.reveal() != first.text.reveal():
+            raise SecretError(
+                f"{first.source} and {other.source}: hold different keys",
+                "keep the right one and remove the other",
+                reason="sources",
+            )
+    return first
+
+
+def _all(environ: Mapping[str, str], engine_folder: Path) -> Iterator[KeyText]:
+    number = environ.get(DESCRIPTOR)
+    if number:
+        yield _from_descriptor(number)
+    else:
+        path = environ.get(FILE)
+        if path:
+            yield _from_file(FILE, Path(path), must_exist=True)
+        folder = environ.get(CREDENTIALS)
+        if folder:
+            yield from _optional(f"${CREDENTIALS}/{VARIABLE}", Path(folder) / VARIABLE)
+        yield from _optional(str(engine_folder / VARIABLE), engine_folder / VARIABLE)
+    if environ.get(VARIABLE):
+        yield KeyText(VARIABLE, _clean(VARIABLE, Secret(os.fsencode(environ[VARIABLE]))))
+
+
+def _none(environ: Mapping[str, str], engine_folder: Path) -> SecretError:
+    empty = [name for name in (DESCRIPTOR, FILE, VARIABLE) if environ.get(name) == ""]
+    note = f" ({' and '.join(empty)}: set, but empty)" if empty else ""
+    return SecretError(
+        f"no key: looked at {FILE}, ${CREDENTIALS}/{VARIABLE}, {engine_folder / VARIABLE} "
+        f"and {VARIABLE}{note}",
+        f'{FILE}=PATH names the key file, or: export {VARIABLE}="$(cat PATH)"',
+        reason="no-key",
+    )
+
+
+def _optional(source: str, path: Path) -> Iterator[KeyText]:
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError:
+        pass  # reading it tells what is wrong
+    yield _from_file(source, path)
+
+
+def _from_file(source: str, path: Path, *, must_exist: bool = False) -> KeyText:
+    try:
+        with path.open("rb") as file:
+            raw = Secret(file.read(MAX_BYTES + 1))
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a path"
+    else:
+        return KeyText(source, _clean(source, raw))
+    hint = "check the path" if must_exist else "make it readable for this user, or remove it"
+    # A key put in SECRET_KEY_FILE by mistake must not be shown as a path.
+    raise SecretError(f"{source}: cannot be read: {why}", hint, reason="source")
+
+
+def _from_descriptor(number: str) -> KeyText:
+    """The key in the sealed memory file that the first process made (luggage.run.handover)."""
+    if re.fullmatch(r"[0-9]{1,6}", number) is None:
+        raise SecretError(f"{DESCRIPTOR}: not the number of a descriptor", reason="source")
+    descriptor = int(number)
+    if not _is_ours(descriptor):
+        raise SecretError(
+            f"{DESCRIPTOR}: descriptor {descriptor} is not the key's memory file",
+            f"unset {DESCRIPTOR}: luggage sets it for the processes it starts",
+            reason="source",
+        )
+    raw = Secret(os.pread(descriptor, MAX_BYTES + 1, 0))
+    os.set_inheritable(descriptor, False)
+    return KeyText(DESCRIPTOR, _clean(DESCRIPTOR, raw))
+
+
+def _is_ours(descriptor: int) -> bool:
+    """Whether it is the sealed memory file: by its name, and as no file of a disk takes seals."""
+    try:
+        target = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
+    except OSError:
+        return False
+    named = target.startswith(f"/memfd:{MEMORY_NAME}")
+    return named and regular and seals & _SEALS == _SEALS
+
+
+def _clean(source: str, raw: Secret) -> Secret:
+    """The text without its one line end; raises SecretError about `source`."""
+    size = len(raw.reveal())
+    if size > MAX_BYTES:
+        raise SecretError(f"{source}: longer than {MAX_BYTES:,} bytes", reason="size")
+    if not raw.reveal().isascii():
+        raise SecretError(f"{source}: not a key: not ASCII text", reason="shape")
+    text = Secret(_without_line_end(raw.reveal().decode("ascii")))
+    if not text.reveal():
+        raise SecretError(f"{source}: empty", "put the text of a key file in it", reason="no-key")
+    return text
+
+
+def _without_line_end(text: str) -> str:
+    return text[:-2] if text.endswith("\r\n") else text.removesuffix("\n")
