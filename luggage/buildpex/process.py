@@ -1,0 +1,103 @@
+"""An argument list → a finished process, its output, or an error that shows it.
+
+The one module of the pack island that starts processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from luggage.errors import LuggageError
+
+_SHOWN = 40  # lines of a failed process's output
+_GRACE = 1.0  # seconds for a killed process's own children to be gone
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    cwd: Path,
+    subject: str,
+    hint: str | None = None,
+) -> bytes:
+    """Run to the end and return stdout; raises LuggageError with the output's end where the status
+    is not 0.
+    """
+    status, out, err = capture(argv, environ=environ, cwd=cwd, subject=subject)
+    if status:
+        lines = (err + out).decode(errors="replace").rstrip().splitlines()[-_SHOWN:]
+        shown = "".join(f"\n  {line}" for line in lines)
+        raise LuggageError(f"{subject}: failed with status {status}{shown}", hint)
+    return out
+
+
+def capture(
+    argv: Sequence[str], *, environ: Mapping[str, str], cwd: Path, subject: str
+) -> tuple[int, bytes, bytes]:
+    """Run to the end and return exit status, stdout and stderr.
+
+    The umask is 022 whatever the caller's is, so that it shows in no artifact. Where this is
+    interrupted, the process and every process it started are killed.
+    """
+    try:
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environ),
+            cwd=cwd,
+            umask=0o022,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise LuggageError(f"{subject}: {argv[0]} cannot be started: {error.strerror}") from error
+    with process:
+        try:
+            out, err = process.communicate()
+        except BaseException:
+            _kill(process)
+            raise
+    return process.returncode, out, err
+
+
+def show(argv: Sequence[str], *, environ: Mapping[str, str], cwd: Path) -> int:
+    """Run to the end with all its output on our stderr; return the exit status."""
+    done = subprocess.run(
+        argv, env=dict(environ), cwd=cwd, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr
+    )
+    return done.returncode
+
+
+def become(argv: list[str], *, environ: Mapping[str, str], cwd: Path) -> NoReturn:
+    """Replace this process, so that signals reach the new one without a go-between."""
+    sys.stdout.flush()
+    os.chdir(cwd)
+    os.execve(argv[0], argv, dict(environ))  # noqa: S606 - no shell is wanted
+
+
+def interruptible() -> None:
+    """Make TERM end this process as INT does: through every `finally` on the way out."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a session leader, and wait for what it started: it must not write into a folder that is
+    being removed.
+    """
+    deadline = time.monotonic() + _GRACE
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        while time.monotonic() < deadline:
+            os.killpg(process.pid, signal.SIGKILL)
+            time.sleep(0.01)

@@ -1,0 +1,107 @@
+"""The words of `mkpex` → an artifact. A deployment's own `mkpex` module says what is packed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+from luggage.buildpex import Pack, artifact, fetch, git, layers, process, sources
+from luggage.buildpex.pack import TOOLS
+from luggage.commands.deployment import current
+from luggage.errors import LuggageError, UsageError
+
+EXAMPLES = """\
+examples:
+  python -m deploy mkpex                         fetches what the lock names, packs into build/
+  python -m deploy mkpex --output /tmp/out       elsewhere
+  python -m deploy mkpex --wheels DIR --layers   as ./create does in the builder, with no network
+"""
+
+
+def main(argv: list[str], pack: Pack) -> int:
+    """Pack the deployment; the path of the pex on stdout, everything else on stderr."""
+    deployment = current()
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {deployment.package} {argv[0]}",
+        description="Packs the deployment, its dependencies and its sealed secrets into one file.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--output", type=Path, metavar="DIR", help="where to (default: build)")
+    parser.add_argument(
+        "--wheels", type=Path, metavar="DIR", help="wheels fetched before, not trusted"
+    )
+    parser.add_argument(
+        "--layers", action="store_true", help="the layers of an image, too: deps.tar and app.tar"
+    )
+    parser.add_argument(
+        "--files", type=Path, help="what git knows, if git is not here: `git ls-files -z`"
+    )
+    parser.add_argument("--commit", metavar="HEX", help="the commit, if git is not here")
+    parser.add_argument("--dirty", action="store_true", help="the sources differ from the commit")
+    options = parser.parse_args(argv[1:])
+    root = deployment.root.resolve()
+    output = (options.output or root / "build").absolute()
+    if options.wheels is None:
+        return _fetch_and_boot(argv, pack, root)
+
+    process.interruptible()
+    started = time.monotonic()
+    path = artifact.build(
+        pack,
+        _origin(options, pack, root),
+        root=root,
+        wheels=options.wheels,
+        output=output,
+        environ=os.environ,
+        venv=layers.HOME if options.layers else None,
+        tell=_tell,
+    )
+    _tell(f"done in {time.monotonic() - started:.1f} s")
+    print(path)
+    return 0
+
+
+def _fetch_and_boot(argv: list[str], pack: Pack, root: Path) -> int:
+    """Fetch the wheels of both locks, and start again with the packing tools that are locked."""
+    _tell(f"wheels of {pack.lock} and {TOOLS.name}, in build/cache")
+    wheels = fetch.wheels([root / pack.lock, TOOLS], root / "build" / "cache", os.environ, root)
+    words = ["-m", "luggage.buildpex.boot", "--wheels", str(wheels), "--package", current().package]
+    process.become(
+        [sys.executable, *words, "--", *argv, "--wheels", str(wheels)], environ=os.environ, cwd=root
+    )
+
+
+def _origin(options: argparse.Namespace, pack: Pack, root: Path) -> artifact.Origin:
+    if options.commit and not re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", options.commit):
+        raise UsageError(f"--commit '{options.commit}': not a commit's full name in hex")
+    told = options.files or options.commit or options.dirty
+    here = None if told else git.Git.of(root, os.environ)
+    if here is None:
+        if options.files:
+            files = git.split(_read(options.files))
+        else:
+            files = sources.walk(root, pack.packages)
+        return artifact.Origin(files, options.commit, options.dirty or not options.commit)
+    commit = here.commit()
+    dirty = commit is None or here.differs([*_folders(pack), pack.lock])
+    return artifact.Origin(here.files(), commit, dirty)
+
+
+def _folders(pack: Pack) -> list[str]:
+    return [package.replace(".", "/") for package in pack.packages]
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LuggageError(f"--files '{path}': {error.strerror}") from error
+
+
+def _tell(text: str) -> None:
+    print(f"mkpex: {text}", file=sys.stderr, flush=True)
