@@ -6,9 +6,10 @@ import json
 import logging
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import urllib3
+
+from example_app.address import checked
 
 LARGEST = 1 << 20  # bytes of an answer
 
@@ -39,14 +40,17 @@ class Account:
 class Client:
     """Speaks for one account. Safe to share between threads; connects when first asked.
 
-    `timeout` is the longest wait, in seconds, to connect, and then for each part of an answer. A GET
-    is tried `attempts` times; a POST as often, but never again once it may have been received.
+    `timeout` is the longest wait, in seconds, to connect, and then for each part of an answer. A
+    GET is tried `attempts` times; a POST as often, but never again once it may have arrived.
     """
 
     def __init__(
         self, url: str, account: Account, *, timeout: float = 5.0, attempts: int = 3
     ) -> None:
-        self._url = checked(url)
+        try:
+            self._url = checked(url)
+        except ValueError as error:
+            raise ValueError(f"the service's address is not {error}") from None
         self._account = account
         self._pool = urllib3.PoolManager(
             timeout=urllib3.Timeout(connect=timeout, read=timeout),
@@ -110,20 +114,6 @@ class Client:
         except urllib3.exceptions.HTTPError as error:
             raise ServiceError(_plain(error)) from None
         return _understood(response.status, body)
-
-
-def checked(url: str) -> str:
-    """`url` without a last slash; raises ValueError unless it is a plain HTTP or HTTPS URL."""
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        good = False
-    if not good:
-        raise ValueError("the service's address is no http:// or https:// URL")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("the service's address has a user name, a query or a fragment")
-    return url.rstrip("/")
 
 
 def _understood(status: int, body: bytes) -> dict[str, Any]:

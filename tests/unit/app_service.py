@@ -67,7 +67,8 @@ def mood_client(url: str, key: str = MOOD_KEY, **options: float) -> Client:
 class Script:
     """A server that answers with `answers` in turn, then with the last one again and again.
 
-    `asked` is what it was asked. An answer is a status, headers and a body, or None: hang until the test ends.
+    `asked` is what it was asked. An answer is a status, headers and a body, or None: hang until
+    the test ends.
     """
 
     answers: list[tuple[int, dict[str, str], bytes] | None]

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from app_service import Script, lines_client, mood_client, standin
 
-from example_app.client import LARGEST, Account, Client, ServiceError, checked
+from example_app.address import checked
+from example_app.client import LARGEST, Account, Client, ServiceError
 
 KEY = "s3cret-lines-key"
 NO_LINES = (200, {}, b'{"results": []}')

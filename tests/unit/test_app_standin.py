@@ -16,7 +16,7 @@ from app_service import LINES_KEY, MOOD_KEY, lines_client, mood_client, standin
 
 import example_app
 from example_app import accounts
-from example_app.standin import MOST, Store, make
+from example_app.standin import MOST, Store, make, private
 
 NOON = datetime(2030, 1, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 LINES = {"X-Parse-Application-Id": "example-lines", "X-Parse-REST-API-Key": LINES_KEY}
@@ -242,3 +242,22 @@ def test_the_real_thing_over_http(tmp_path: Path) -> None:
             "GET", f"{url}/classes/lines", headers={**LINES, "X-Parse-REST-API-Key": "no"}
         )
     assert (answer.status, answer.json()) == (401, {"error": "unauthorized"})
+
+
+def test_a_folder_of_its_own_is_found_again(tmp_path: Path) -> None:
+    """The first usable parent is taken, mode 0700, and the same folder comes again."""
+    parents = [tmp_path / "missing", tmp_path]
+    first = private(parents, "data")
+    first.chmod(0o755)
+    assert [first, first] == [tmp_path / "data", private(parents, "data")]
+    assert first.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_is_not_its_own_is_left_alone(tmp_path: Path) -> None:
+    """A link or a file under its name, in a folder that others can write, is not used."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a" / "data").symlink_to(tmp_path / "b")
+    (tmp_path / "b" / "data").write_text("")
+    with pytest.raises(OSError, match="set DATA_DIR"):
+        private([tmp_path / "a", tmp_path / "b"], "data")

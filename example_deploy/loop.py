@@ -1,0 +1,48 @@
+"""Post a line every few seconds, for ever."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+
+from example_app.client import Account, Client
+from example_app.robot import Robot
+from example_deploy.config import LINES_ACCOUNT, SECRETS, App
+from luggage.run import claim, settings
+
+MAIN_OK = True
+
+EXAMPLES = f"""\
+examples:
+  SECRET_KEY="$(cat demo.key)" python -m deploy loop
+  SECRET_KEY="$(cat demo.key)" API_URL=https://lines.example/1 python -m deploy loop --every 60
+
+variables:
+{settings.describe(App)}
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Run the robot until TERM or INT comes."""
+    parser = argparse.ArgumentParser(
+        prog="python -m deploy loop",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES,
+    )
+    parser.add_argument(
+        "--every", type=float, default=4.0, metavar="SECONDS", help="default: %(default)s"
+    )
+    options = parser.parse_args(argv[1:])
+    app = settings.read(App, os.environ)
+    server = settings.read(settings.Server, os.environ)
+    claim(os.environ)
+    logging.basicConfig(
+        level=server.log_level.upper(), stream=sys.stdout, format="%(levelname)s %(message)s"
+    )
+    key = SECRETS.open()["LINES_API_KEY"].reveal()
+    lines = Client(app.service, Account(LINES_ACCOUNT, key))
+    Robot(lambda text: lines.add("lines", {"text": text}), options.every).run()
+    return 0

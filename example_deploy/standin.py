@@ -1,0 +1,46 @@
+"""Serve the stand-in for the service, where there is no real one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+from pathlib import Path
+
+from example_app.standin import private
+from example_deploy.config import App
+from luggage.run import claim, settings
+from luggage.run.server import serve
+
+MAIN_OK = True
+
+EXAMPLES = f"""\
+examples:
+  DATA_DIR=data python -m deploy standin
+  STANDIN_PORT=9001 python -m deploy standin
+
+variables:
+{settings.describe(App)}
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Serve it on 127.0.0.1 until TERM or INT comes."""
+    argparse.ArgumentParser(
+        prog="python -m deploy standin",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES,
+    ).parse_args(argv[1:])
+    app = settings.read(App, os.environ)
+    claim(os.environ)
+    usual = [os.environ.get("LUGGAGE_RUN"), "/dev/shm", tempfile.gettempdir()]  # noqa: S108
+    folder = app.data_dir or private(
+        [Path(name) for name in usual if name], f"luggage-standin-{os.getuid()}-{app.standin_port}"
+    )
+
+    return serve(
+        f"example_app.standin:make({str(Path(folder).absolute())!r})",
+        bind=f"127.0.0.1:{app.standin_port}",
+        workers=1,
+    )
