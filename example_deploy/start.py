@@ -1,0 +1,20 @@
+"""Run everything: the page, the robot, and the stand-in for the service where there is no other."""
+
+from __future__ import annotations
+
+from example_deploy import config
+from luggage import run
+from luggage.commands import start
+
+MAIN_OK = True
+
+PROCESSES = (
+    run.Web("example_deploy.wsgi:app"),
+    run.Loop("loop"),
+    run.Loop("standin", unless="API_URL"),
+)
+
+
+def main(argv: list[str]) -> int:
+    """Run PROCESSES until told to stop."""
+    return start.main(argv, PROCESSES, config.SECRETS, settings=[config.App])

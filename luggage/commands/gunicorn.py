@@ -1,0 +1,49 @@
+"""Serve the web app with gunicorn."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from luggage.commands.deployment import current
+from luggage.run import claim, listen, settings
+
+EXAMPLES = """\
+examples:
+  python -m {package} gunicorn
+  PORT=8080 WEB_CONCURRENCY=1 python -m {package} gunicorn
+
+variables:
+{variables}
+"""
+
+
+def main(argv: list[str], app: str | None = None) -> int:
+    """Serve the app in `argv`, else `app`, on HOST and PORT or on the supervisor's socket."""
+    package = current().package
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {package} gunicorn",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES.format(package=package, variables=settings.describe(settings.Server)),
+    )
+    parser.add_argument(
+        "app",
+        metavar="APP",
+        nargs="?" if app else None,
+        default=app,
+        help="a WSGI app: package.module:name",
+    )
+    options = parser.parse_args(argv[1:])
+    server = settings.read(settings.Server, os.environ)
+    claim(os.environ)
+    # gunicorn is imported once, after the key is out of the environment.
+    from luggage.run.server import LISTEN, serve  # noqa: PLC0415
+
+    inherited = os.environ.pop(LISTEN, None)
+    return serve(
+        options.app,
+        bind=f"fd://{inherited}" if inherited else listen.address(server.host, server.port),
+        workers=server.web_concurrency,
+        log_level=server.log_level,
+    )

@@ -1,0 +1,56 @@
+"""Ask the running deployment whether it is healthy."""
+
+# It runs every few seconds in a container: what is not imported here is not paid for.
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+MAIN_OK = True
+
+PATH = "/-/healthy"
+TIMEOUT = 5.0  # seconds
+_EVERYWHERE = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound
+_HELP = """\
+usage: python -m PACKAGE healthy
+
+Ask the deployment that runs on HOST and PORT whether it is healthy.
+Exit status: 0 where it answers 200, else 1.
+
+example:
+  HEALTHCHECK CMD ["/app/bin/python", "-I", "-m", "example_deploy", "healthy"]
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Print one line, and return 0 where GET /-/healthy answers 200."""
+    if argv[1:]:
+        wanted = argv[1:] in (["-h"], ["--help"])
+        print(_HELP, file=sys.stdout if wanted else sys.stderr, end="")
+        return 0 if wanted else 2
+    host = os.environ.get("HOST") or "127.0.0.1"
+    host = _EVERYWHERE.get(host, host)
+    port = os.environ.get("PORT") or "8000"
+    try:
+        answer = ask(host, int(port))
+    except (OSError, ValueError) as error:
+        answer = f"no answer: {error}"
+    told = f"{host} port {port}: {answer}"
+    if answer == "200":
+        print(f"healthy: {told}")
+        return 0
+    print(f"error: not healthy: {told}", file=sys.stderr)
+    return 1
+
+
+def ask(host: str, port: int) -> str:
+    """The HTTP status code that GET /-/healthy answers with."""
+    with socket.create_connection((host, port), TIMEOUT) as connection:
+        connection.sendall(f"GET {PATH} HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+        line = connection.makefile("rb").readline(100)
+    words = line.decode("latin-1").split()
+    if len(words) < 2 or not words[0].startswith("HTTP/"):
+        raise ValueError("not HTTP")
+    return words[1]

@@ -1,0 +1,95 @@
+"""Run the whole deployment, supervised, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn, Protocol
+
+from luggage.commands.deployment import current
+from luggage.commands.dispatch import find
+from luggage.errors import LuggageError, all_wrong
+from luggage.run import Loop, Web, claim, listen, state, table
+from luggage.run import settings as typed
+
+EXAMPLES = """\
+examples:
+  SECRET_KEY="$(cat demo.key)" python -m {package} start
+  SECRET_KEY_FILE=demo.key HOST=0.0.0.0 PORT=8080 python -m {package} start
+
+variables:
+{variables}
+
+exit status: 0 after TERM, INT or HUP; 1 where something is wrong before anything is started; that
+of the web server where it dies five times in a row without having become ready.
+"""
+
+
+class Openable(Protocol):
+    """What holds the secrets: `luggage.crypto.Secrets`, or anything else that opens."""
+
+    def open(self) -> Any: ...
+
+
+def main(
+    argv: list[str],
+    processes: Sequence[Web | Loop],
+    secrets: Openable | None = None,
+    *,
+    settings: Sequence[type[Any]] = (),
+) -> int:
+    """Run `processes`, the process table, with `secrets`; returns the exit status.
+
+    `settings` are the environ-config classes that the deployment's processes read: what is wrong
+    for them is told here, once, before anything is started.
+    """
+    package = current().package
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {package} start",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=EXAMPLES.format(package=package, variables=typed.describe(typed.Server, *settings)),
+    )
+    parser.parse_args(argv[1:])
+    _quit_on_signals()
+    wrong = typed.problems([typed.Server, *settings], os.environ)
+    if wrong:
+        raise LuggageError(all_wrong(wrong), typed.HINT)
+    server = typed.read(typed.Server, os.environ)
+    wanted = table.expand(processes, os.environ, find(package))
+    # Opened before the key is handed over too, so that an error names the source that the user set.
+    opened = secrets.open() if secrets is not None else None
+    claim(os.environ)
+    has_web = any(process.web for process in wanted)
+    with state.folder(os.environ) as folder:
+        # Twisted is slow to import: an error above is told without it.
+        from luggage.run import output, supervise  # noqa: PLC0415
+
+        listener = listen.listen(server.host, server.port) if has_web else None
+        sys.stdout.flush()
+        supervisor = supervise.Supervisor(
+            wanted,
+            command=lambda process: current().command(process.command, *process.arguments),
+            environ=os.environ,
+            folder=folder,
+            listener=listener,
+            write=output.to_descriptor(sys.stdout.fileno()),
+        )
+        where = listen.url(server.host, server.port) if has_web else "no web server"
+        names = ", ".join(process.name for process in wanted)
+        environment = f", environment {opened.environment}" if opened is not None else ""
+        supervisor.output.say(f"{where}{environment}: starting {names}")
+        return supervisor.run()
+
+
+def _quit_on_signals() -> None:
+    """Let TERM and INT end the process while it starts: without a handler PID 1 gets no signal."""
+
+    def leave(_number: int, _frame: object) -> NoReturn:
+        sys.exit(0)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)

@@ -1,0 +1,58 @@
+"""The key, wherever it is → a sealed memory file that children inherit, and no trace elsewhere."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Mapping, MutableMapping
+
+from luggage.crypto import SecretError, sources
+from luggage.run import kin
+
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+def claim(environ: MutableMapping[str, str] | None = None) -> None:
+    """Take the key out of this process's environment; every command that runs for ever starts so.
+
+    Removing a variable is not enough, as /proc/PID/environ keeps what the process was started with.
+    So the key goes into a memory file and this very command is executed anew, without SECRET_KEY
+    and SECRET_KEY_FILE, and with the memory file's number in LUGGAGE_KEY_FD. With LUGGAGE_KEY_FD
+    there, or with no key at all, it returns. Under the supervisor, it makes the process a good
+    child as well (`kin.join`).
+
+    Raises SecretError where the sources of the key differ or cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    kin.join(environ)
+    if environ.get(sources.DESCRIPTOR):
+        return
+    try:
+        key = sources.read(environ)
+    except SecretError as error:
+        if error.reason == "no-key":
+            return  # opening the secrets tells, where any are needed
+        raise
+    descriptor = remember(key.text.reveal())
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # sys.argv would lose -I and -m: the module's folder would come first on sys.path.
+    os.execve(  # noqa: S606 - no shell is wanted
+        sys.executable, [sys.executable, *sys.orig_argv[1:]], without_key(environ, descriptor)
+    )
+
+
+def remember(text: str) -> int:
+    """A new memory file that holds `text` for good; its descriptor, which children inherit."""
+    descriptor = os.memfd_create(sources.MEMORY_NAME, os.MFD_ALLOW_SEALING)
+    os.write(descriptor, text.encode())
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+    return descriptor
+
+
+def without_key(environ: Mapping[str, str], descriptor: int) -> dict[str, str]:
+    """`environ` with the key's descriptor instead of the key."""
+    kept = {k: v for k, v in environ.items() if k not in (sources.VARIABLE, sources.FILE)}
+    kept[sources.DESCRIPTOR] = str(descriptor)
+    return kept

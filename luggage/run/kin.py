@@ -1,0 +1,54 @@
+"""Parent and child processes: who dies with whom, and who takes in orphans (Linux prctl)."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import MutableMapping
+
+SUPERVISOR = "LUGGAGE_SUPERVISOR"
+
+# <linux/prctl.h>
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def _prctl(option: int, value: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl {option}: {os.strerror(ctypes.get_errno())}")
+
+
+def follow(parent: int) -> None:
+    """Get TERM when `parent`, the process that started this one, dies; at once where it is dead.
+
+    The kernel watches the thread that forked: the parent must fork from its main thread.
+    """
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant whose own parent dies, as PID 1 is anyway."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def join(environ: MutableMapping[str, str]) -> None:
+    """Make this process a good child of the supervisor that `environ` tells of, if there is one.
+
+    It stops when the supervisor dies; it has a process group of its own, so that Ctrl-C reaches the
+    supervisor alone, which then stops everything in order; and its lines are written as they end,
+    although stdout is a pipe.
+    """
+    supervisor = environ.pop(SUPERVISOR, "")
+    if not supervisor.isdigit():
+        return
+    with contextlib.suppress(PermissionError):
+        os.setpgid(0, 0)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
+    follow(int(supervisor))

@@ -1,0 +1,58 @@
+"""HOST and PORT → a listening socket that outlives the web server's own processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from luggage.errors import LuggageError
+
+BACKLOG = 2048
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A TCP socket that listens on `host` and `port`; raises LuggageError where that cannot be."""
+    where = f"{address(host, port)}"
+    try:
+        family, kind, protocol, _, name = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise LuggageError(
+            f"HOST '{host}': {error.strerror or error}", "set HOST to an address of this machine"
+        ) from error
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(name)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise LuggageError(f"{where}: {_reason(error)}", _hint(error)) from error
+    return listener
+
+
+def address(host: str, port: int) -> str:
+    """`host` and `port` as they stand in a URL."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def url(host: str, port: int) -> str:
+    """What to open in a browser on this machine for a server that listens on `host` and `port`."""
+    everywhere = host in ("", "0.0.0.0", "::")  # noqa: S104 - compared, not bound
+    return f"http://{address('localhost' if everywhere else host, port)}/"
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program listens there"
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
+
+def _hint(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "stop it, or set PORT to a free one"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "set HOST to an address of this machine, or to 0.0.0.0 for all"
+    return "set HOST and PORT to what this user may listen on"

@@ -1,0 +1,118 @@
+"""A WSGI app's name → gunicorn serving it in this process, until it is told to stop."""
+
+# gunicorn's untyped classes are extended here.
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+from gunicorn import arbiter, util
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+
+from luggage.run import kin
+
+LISTEN = "LUGGAGE_LISTEN_FD"
+READY = "LUGGAGE_READY_FD"
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes private, unlinked files in it
+GRACE = 30  # seconds that a request has to finish after TERM
+QUIET = ("/-/healthy", "/-/ready")
+
+
+class _Logger(Logger):
+    """gunicorn's logger, without the health checks that come every few seconds."""
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+        if environ.get("PATH_INFO") not in QUIET or resp.status_code >= 400:
+            super().access(resp, req, environ, request_time)
+
+
+class _Arbiter(arbiter.Arbiter):
+    """gunicorn's master, without the upgrade in place that cannot work under a supervisor."""
+
+    def handle_usr2(self) -> None:
+        self.log.warning("USR2: left out; the supervisor starts a new gunicorn when this one stops")
+
+
+class _Application(BaseApplication):
+    """`app`, an importable `package.module:name`, under `options`."""
+
+    def __init__(self, app: str, options: dict[str, Any]) -> None:
+        self._app = app
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        return util.import_app(self._app)
+
+    def run(self) -> None:
+        _Arbiter(self).run()
+
+
+def serve(
+    app: str,
+    *,
+    bind: str,
+    workers: int = 1,
+    threads: int = 8,
+    log_level: str = "info",
+    environ: MutableMapping[str, str] | None = None,
+) -> int:
+    """Serve `app` (`package.module:name`) on `bind` (`HOST:PORT` or `fd://N`) with gunicorn.
+
+    It runs until TERM, and then finishes every request in flight, for at most GRACE seconds.
+    gunicorn ends the process itself, by SystemExit. A supervisor that asks for it in `environ` is
+    told when the first worker is ready.
+    """
+    environ = os.environ if environ is None else environ
+    told = environ.pop(READY, "")
+    ready = int(told) if told.isdigit() else None
+    if ready is not None:
+        os.set_inheritable(ready, False)  # not for what the app starts
+    _Application(app, options(bind, workers, threads, log_level) | hooks(ready)).run()
+    return 0
+
+
+def options(bind: str, workers: int, threads: int, log_level: str) -> dict[str, Any]:
+    """gunicorn's settings."""
+    usable = os.access(SHARED_MEMORY, os.W_OK | os.X_OK)
+    return {
+        "bind": bind,
+        "workers": workers,
+        "threads": threads,
+        "worker_class": "gthread",
+        "graceful_timeout": GRACE,
+        # On a disk, a heartbeat can block; on a read-only root there is no other place.
+        "worker_tmp_dir": str(SHARED_MEMORY) if usable else None,
+        # It would write under $HOME.
+        "control_socket_disable": True,
+        "accesslog": "-",
+        "errorlog": "-",
+        "loglevel": log_level,
+        "logger_class": _Logger,
+    }
+
+
+def hooks(ready: int | None) -> dict[str, Any]:
+    """gunicorn's hooks: workers follow their master, and tell `ready` when they serve."""
+
+    def post_fork(_server: Any, worker: Any) -> None:
+        kin.follow(worker.ppid)
+
+    def post_worker_init(_worker: Any) -> None:
+        if ready is not None:
+            with contextlib.suppress(OSError):
+                os.write(ready, b"\n")
+            with contextlib.suppress(OSError):
+                os.close(ready)
+
+    return {"post_fork": post_fork, "post_worker_init": post_worker_init}

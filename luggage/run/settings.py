@@ -1,0 +1,142 @@
+"""The environment → typed settings, with everything wrong in it told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
+
+import attrs
+import environ as environ_config
+
+from luggage.errors import LuggageError, all_wrong
+
+T = TypeVar("T")
+
+LEVELS = ("debug", "info", "warning", "error", "critical")
+HINT = "set it right, or leave it out where there is a default; --help lists the variables"
+
+
+def whole(lowest: int, highest: int) -> Callable[[Any], int]:
+    """A converter: decimal digits → an integer from `lowest` to `highest`."""
+
+    def convert(value: Any) -> int:
+        text = str(value)
+        # int() would also take '+1', ' 1', '1_0' and digits of other scripts.
+        number = int(text) if text.isascii() and text.isdigit() else -1
+        if not lowest <= number <= highest:
+            raise ValueError(f"a whole number from {lowest} to {highest}")
+        return number
+
+    return convert
+
+
+def one_of(*choices: str) -> Callable[[Any], str]:
+    """A converter: one of `choices`, in any case → that choice."""
+
+    def convert(value: Any) -> str:
+        text = str(value).lower()
+        if text not in choices:
+            raise ValueError("one of " + ", ".join(choices))
+        return text
+
+    return convert
+
+
+def host(value: Any) -> str:
+    """A converter: an address or a host's name, without a port."""
+    text = str(value)
+    if not text.isprintable() or any(character in " /[]" for character in text):
+        raise ValueError("an address such as 127.0.0.1, 0.0.0.0 or ::")
+    return text
+
+
+@environ_config.config(prefix="", frozen=True)
+class Server:
+    """Where and how the web server listens, and how much is told."""
+
+    host: str = environ_config.var(
+        default="127.0.0.1", converter=host, help="the address to listen on"
+    )
+    port: int = environ_config.var(
+        default=8000, converter=whole(1, 65535), help="the port to listen on"
+    )
+    web_concurrency: int = environ_config.var(
+        default=2, converter=whole(1, 256), help="how many web worker processes"
+    )
+    log_level: str = environ_config.var(
+        default="info", converter=one_of(*LEVELS), help=", ".join(LEVELS)
+    )
+
+
+def read(cls: type[T], environ: Mapping[str, str]) -> T:
+    """The environ-config class `cls` filled from `environ`; an empty variable counts as not set.
+
+    Raises LuggageError that names every variable that is missing or wrong, its value, and what is
+    expected: what its converter says in a ValueError.
+    """
+    given = {name: value for name, value in environ.items() if value}
+    wrong = problems([cls], environ)
+    if wrong:
+        raise LuggageError(all_wrong(wrong), HINT)
+    return environ_config.to_config(cls, given)
+
+
+def problems(classes: Iterable[type[Any]], environ: Mapping[str, str]) -> list[str]:
+    """What is wrong in `environ` for all of `classes`, a line each."""
+    wrong = []
+    for cls in classes:
+        for name, field in variables(cls).items():
+            if not environ.get(name):
+                if field.default is attrs.NOTHING or _required(field):
+                    wrong.append(f"variable {name}: not set, {_expected(field)}")
+            elif callable(field.converter):
+                try:
+                    field.converter(environ[name])
+                except (TypeError, ValueError) as error:
+                    wrong.append(
+                        f"variable {name}: {environ[name]!r} is not {_reason(error, field)}"
+                    )
+    return wrong
+
+
+def variables(cls: type[Any]) -> dict[str, attrs.Attribute[Any]]:
+    """The variables that an environ-config class reads, by name."""
+    prefix = getattr(cls, "_prefix", "") or ""
+    found = {}
+    for field in attrs.fields(cls):
+        entry = field.metadata.get("environ_config")
+        if entry is not None:
+            name = entry.name or "_".join(filter(None, (str(prefix), field.name))).upper()
+            found[name] = field
+    return found
+
+
+def describe(*classes: type[Any]) -> str:
+    """The variables of `classes` as lines for a command's --help."""
+    lines = []
+    for cls in classes:
+        for name, field in variables(cls).items():
+            default = "" if _required(field) else f" (default: {field.default!s})"
+            lines.append(f"  {name:<16} {_help(field)}{default}")
+    return "\n".join(lines)
+
+
+def _required(field: attrs.Attribute[Any]) -> bool:
+    # environ-config marks a variable without a default by an instance of its own class.
+    return type(field.default).__name__ == "Raise"
+
+
+def _help(field: attrs.Attribute[Any]) -> str:
+    return field.metadata["environ_config"].help or ""
+
+
+def _expected(field: attrs.Attribute[Any]) -> str:
+    return f"expected: {_help(field)}" if _help(field) else "and it has no default"
+
+
+def _reason(error: Exception, field: attrs.Attribute[Any]) -> str:
+    # int() and its like speak of literals: what the variable is for tells more.
+    text = str(error)
+    if not text or "literal" in text or "could not convert" in text:
+        return _help(field) or f"what {getattr(field.converter, '__name__', 'it')} takes"
+    return text

@@ -1,0 +1,161 @@
+"""Processes + environment → a supervised system, until it is told to stop; its exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ncolony import ctllib, directory_monitor
+from twisted.internet import process as twisted_process
+from twisted.internet import reactor as _reactor
+from twisted.internet.task import LoopingCall
+from twisted.logger import eventAsText, globalLogBeginner
+
+from luggage.run import kin
+from luggage.run.monitor import KEY, LISTEN, Monitor
+from luggage.run.output import Output
+from luggage.run.receiver import Tolerant, guarded
+from luggage.run.table import Process
+
+# The key is in LUGGAGE_KEY_FD; NCOLONY_CONFIG would repeat the whole configuration of a process.
+NOT_INHERITED = frozenset(
+    {"SECRET_KEY", "SECRET_KEY_FILE", "NCOLONY_CONFIG", "LISTEN_FDS", "LISTEN_PID", LISTEN}
+)
+CHECK = 0.5  # seconds between looks at the state folder
+REAP = 1.0  # seconds between looks for dead orphans
+
+reactor: Any = _reactor
+
+
+class Supervisor:
+    """Runs `processes` and stops them in order.
+
+    `command` gives the argument list of a process; `folder` is the state folder; `listener` is the
+    web server's socket, which is closed here when everything stops, so that new clients are refused
+    at once.
+    """
+
+    def __init__(
+        self,
+        processes: Sequence[Process],
+        *,
+        command: Callable[[Process], list[str]],
+        environ: Mapping[str, str],
+        folder: Path,
+        listener: socket.socket | None,
+        write: Callable[[bytes], None],
+    ) -> None:
+        self._listener = listener
+        self._status = 0
+        self._crashed: str | None = None
+        self._stopping = False
+        self._looks: list[LoopingCall] = []
+        self.output = Output(write, [process.name for process in processes])
+        descriptors = {LISTEN: listener.fileno()} if listener else {}
+        if environ.get(KEY, "").isdigit():
+            descriptors[KEY] = int(environ[KEY])
+        self.monitor = Monitor(
+            reactor,
+            self.output,
+            first=[process.name for process in processes if process.web],
+            descriptors=descriptors,
+            crashed=self._crash,
+            say=self.say,
+        )
+        self._places = ctllib.Places(str(folder / "config"), str(folder / "messages"))
+        self._receiver = Tolerant(self.monitor, environ, self.say)
+        inherited = sorted(environ.keys() - NOT_INHERITED)
+        for process in processes:
+            _write(self._places, process, command(process), inherited, listener)
+
+    def run(self) -> int:
+        """Start everything; when everything has stopped, return the exit status (0: a signal)."""
+        kin.adopt_orphans()
+        globalLogBeginner.beginLoggingTo(
+            [self._tell_trouble], discardBuffer=True, redirectStandardIO=False
+        )
+        reactor.callWhenRunning(self._start)
+        reactor.run()
+        if self._crashed is not None:
+            self.say(f"{self._crashed}: its last lines were:")
+            self.output.again(self._crashed)
+        return self._status
+
+    def say(self, text: str) -> None:
+        """One of luggage's own lines."""
+        self.output.say(text)
+
+    def _start(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._signalled)
+        self.monitor.startService()
+        self._look(
+            CHECK, directory_monitor.checker(self._places.config, self._receiver), "configuration"
+        )
+        self._look(
+            CHECK, directory_monitor.messages(self._places.messages, self._receiver), "messages"
+        )
+        self._look(REAP, reap, "orphans")
+
+    def _look(self, seconds: float, check: Callable[[], None], what: str) -> None:
+        look = LoopingCall(guarded(check, what, self.say))
+        look.start(seconds)
+        if check is not reap:
+            self._looks.append(look)
+
+    def _signalled(self, number: int, _frame: object) -> None:
+        reactor.callFromThread(self._stop, f"signal {signal.Signals(number).name}", 0)
+
+    def _crash(self, name: str, status: int) -> None:
+        self._crashed = name
+        self._stop(f"{name} does not run", status)
+
+    def _stop(self, why: str, status: int) -> None:
+        if self._stopping:
+            self.say(f"{why}: stopping already")
+            return
+        self._stopping = True
+        self._status = status
+        self.say(f"{why}: stopping")
+        for look in self._looks:
+            look.stop()
+        if self._listener is not None:
+            self._listener.close()
+        self.monitor.stop(reactor.stop)
+
+    def _tell_trouble(self, event: dict[str, Any]) -> None:
+        if event["log_level"].name in ("warn", "error", "critical"):
+            self.output.say(eventAsText(event, includeTimestamp=False, includeSystem=False))
+
+
+def reap() -> None:
+    """Wait for dead processes that nobody else waits for; Twisted's own are left to it."""
+    while True:
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid in twisted_process.reapProcessHandlers:
+            return
+        os.waitpid(found.si_pid, os.WNOHANG)
+
+
+def _write(
+    places: Any,
+    process: Process,
+    command: list[str],
+    inherited: list[str],
+    listener: socket.socket | None,
+) -> None:
+    """Put `process` into ncolony's configuration: names of variables, without their values."""
+    own = [f"{LISTEN}={listener.fileno()}"] if process.web and listener else []
+    before = os.umask(0o077)
+    try:
+        ctllib.add(places, process.name, command[0], command[1:], env=own, env_inherit=inherited)
+    finally:
+        os.umask(before)

@@ -1,0 +1,28 @@
+"""The WSGI app: `/` answers at once, `/slow?SECONDS` later, `/pid` tells who answers."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable
+
+from deploy_under_test import config
+from luggage import web
+
+if os.environ.get("APP_DOES") == "die":
+    print("the app cannot start")
+    sys.exit(9)
+
+SECRET = config.SECRETS.open()["CANARY"].reveal()
+
+
+def _app(environ, start_response) -> Iterable[bytes]:
+    if environ["PATH_INFO"] == "/slow":
+        time.sleep(float(environ["QUERY_STRING"]))
+    body = f"{os.getpid()} {len(SECRET)}\n".encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
+app = web.endpoints(_app, version=web.version("deploy_under_test"))
