@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             with tempfile.TemporaryDirectory(dir=options.cache, prefix="new.") as new:
                 environ: Mapping[str, str] = os.environ
                 if options.settings:
-                    environ, warnings = _translated(options.settings, Path(new))
+                    environ, warnings = _translated(options.settings)
                     sys.stderr.writelines(f"warning: {line}\n" for line in warnings)
                 fetch(options.locks, Path(new), environ)
                 settle(Path(new), folder)
@@ -180,7 +180,7 @@ def translate(configs: Iterable[str], environ: Mapping[str, str]) -> tuple[str, 
     return "\n".join([*lines, ""]), warnings
 
 
-def _translated(folder: Path, new: Path) -> tuple[dict[str, str], list[str]]:
+def _translated(folder: Path) -> tuple[dict[str, str], list[str]]:
     """The environment for pip from the host's settings, and warnings."""
     given = dict(
         line.split("=", 1)
@@ -190,11 +190,14 @@ def _translated(folder: Path, new: Path) -> tuple[dict[str, str], list[str]]:
     configs = [path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.conf"))]
     text, warnings = translate(configs, given)
     bundle = folder / "ca.pem"
-    config = new / "pip.conf"
-    config.touch(mode=0o600)
+    config = folder / "translated"
     config.write_text(text + (f"cert = {bundle}\n" if bundle.exists() else ""), encoding="utf-8")
     environ = {name: value for name, value in given.items() if name.lower() in _PROXIES}
-    environ |= {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(new), "LC_ALL": "C.UTF-8"}
+    environ |= {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(folder),
+        "LC_ALL": "C.UTF-8",
+    }
     return {**environ, "PIP_CONFIG_FILE": str(config)}, warnings
 
 

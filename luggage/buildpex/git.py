@@ -39,7 +39,7 @@ class Git:
         return git
 
     def files(self) -> tuple[str, ...]:
-        """Paths relative to the folder: what is tracked, and what is neither tracked nor ignored."""
+        """Paths relative to the folder: what is tracked, or neither that nor ignored."""
         out = self._run("ls-files", "-z", "--cached", "--others", "--exclude-standard")
         return split(out)
 
@@ -66,7 +66,7 @@ class Git:
 
 
 def split(listing: bytes) -> tuple[str, ...]:
-    """The paths of a listing of git's with `-z`, sorted, each once; raises where one is not UTF-8."""
+    """The paths of a listing of git's with `-z`, sorted, each once; raises for one not in UTF-8."""
     paths = set()
     for path in listing.split(b"\0"):
         try:

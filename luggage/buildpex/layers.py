@@ -46,11 +46,15 @@ def make(workshop: Workshop, pex: Path, venv: Path, deps: Path, app: Path) -> No
     name = venv.name
     with _place(venv):
         _unpack(workshop, pex, venv, "deps")
+        _compile(workshop, sorted(venv.glob("lib/**/*.py")))
         before = scan(venv)
         write(venv, name, before, deps)
         _unpack(workshop, pex, venv, "srcs")
-        known = set(before)
-        write(venv, name, [entry for entry in scan(venv) if entry not in known], app)
+        known = {entry.path for entry in before}
+        modules = sorted(venv.glob("lib/**/*.py"))
+        _compile(workshop, [p for p in modules if p.relative_to(venv).as_posix() not in known])
+        entries = set(before)
+        write(venv, name, [entry for entry in scan(venv) if entry not in entries], app)
 
 
 def scan(tree: Path) -> list[Entry]:
@@ -88,10 +92,27 @@ def write(tree: Path, name: str, entries: list[Entry], output: Path) -> None:
 
 def _unpack(workshop: Workshop, pex: Path, venv: Path, scope: str) -> None:
     process.run(
-        [sys.executable, str(pex), "venv", "--compile", f"--scope={scope}", str(venv)],
+        [sys.executable, str(pex), "venv", f"--scope={scope}", str(venv)],
         environ=workshop.environ | {"PEX_TOOLS": "1"},
         cwd=workshop.folder / "tmp",
         subject=f"{pex.name}: unpacking its {scope}",
+    )
+
+
+def _compile(workshop: Workshop, modules: list[Path]) -> None:
+    """Compile modules in one process and a fixed order: what a process has seen shows in its pycs.
+
+    pex's own `--compile` would compile every dependency again with the sources. A module that
+    is no Python (a template, another version's) stays as it is.
+    """
+    listing = workshop.folder / "tmp" / "modules"
+    listing.write_text("".join(f"{path}\n" for path in modules), encoding="utf-8")
+    words = ["-m", "compileall", "-q", "--invalidation-mode=checked-hash", "-i", str(listing)]
+    process.capture(
+        [sys.executable, *words],
+        environ=workshop.environ,
+        cwd=workshop.folder / "tmp",
+        subject="compileall",
     )
 
 
@@ -142,6 +163,6 @@ def _header(name: str, entry: Entry) -> tarfile.TarInfo:
         entry.kind
     ]
     header.linkname = entry.content if entry.kind == "link" else ""
-    header.mode = 0o755 if entry.executable else 0o644
+    header.mode = 0o777 if entry.kind == "link" else 0o755 if entry.executable else 0o644
     header.mtime = EPOCH
     return header

@@ -45,7 +45,7 @@ class Workshop:
 
     @property
     def environ(self) -> dict[str, str]:
-        """Nothing of the caller's but PATH: no PEX_*, no pexrc of a home, no locale, no time zone."""
+        """Nothing of the caller's but PATH: no PEX_*, no pexrc, no locale, no time zone."""
         return {
             "PATH": self.search,
             "HOME": str(self.folder / "home"),

@@ -19,7 +19,7 @@ OLDEST = "3.11"
 
 @dataclass(frozen=True)
 class Locked:
-    """A lock and the loose requirements it is made of; it agrees with the locks in `constraints`."""
+    """A lock and the loose requirements it is made of; it agrees with those in `constraints`."""
 
     source: str
     lock: str

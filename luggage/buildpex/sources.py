@@ -108,7 +108,7 @@ def stage(sources: Iterable[Source], into: Path) -> None:
 
 
 def walk(root: Path, packages: Sequence[str]) -> tuple[str, ...]:
-    """The files of the packages where there is no git: nothing hidden, nothing compiled or built."""
+    """The files of the packages where there is no git: nothing hidden, compiled or built."""
     return tuple(sorted(p for package in packages for p in _walk(root, package.replace(".", "/"))))
 
 
