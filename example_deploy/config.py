@@ -40,5 +40,14 @@ SECRETS = crypto.Secrets(
     format=1,
     project="example",
     required=("LINES_API_KEY", "MOOD_API_KEY"),
-    environments={},
+    environments={
+        "demo": crypto.Environment(
+            public_key="lugpub1.fH4HAQgVFYOWnO7GHx03g4ODXcvh9R1Q0MP9-D4sMg9fTkZn",
+            epoch=1,
+            values={
+                "LINES_API_KEY": "lug1.MFjw0C0I630.2469JZcYHHzPz3saQQPTOLmiLZU_vPD3eRZ41l9quXBkjPegsqDcti4XyCGPpUsS1O9MYAPeGR84TZD_mxhIO822YUAQ3tQ4NEZhJT6glhhtDu4BQe8rk405wJB_kVLw-THtq3HG0FT90HprIfOezzh86pR_JMM_1QdxLb6EovaWBS-GZFchOX3Is4cZruG_9nTIm7R4TtpdP7WbCdtzufx30U4UUPMOhvOTcyb4DPE",
+                "MOOD_API_KEY": "lug1.MFjw0C0I630.FbPSkcO8GKji1X0TGxEBBIlmtP3SWw24j4FoUFVZNnxtJcAS6iqnT9l8rIyXk2ivWg0mZGu_0DXr2uotnN3RRpjq5Q0kgKgCoRzTHKTxjTIoVguqYMxvY4zmE9TvF37s9d4NsiwmE2FwRslZ6wi8DPgNQHxWO45BHQgaSwDgADd7aZ79v3iUiKvn_RobMM3mfTVrWQsne-yA43BVoEfaGfAvFzJZwO_gSoddmxSFHV8",
+            },
+        ),
+    },
 )

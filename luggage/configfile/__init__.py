@@ -1,1 +1,1 @@
-"""."""
+"""Name + value → the config module on disk: grammar, splice, write, keygen."""

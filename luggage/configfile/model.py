@@ -1,0 +1,74 @@
+"""What a config module states of its secrets, with the places of its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Literal:
+    """A string literal: its value, and the offsets of its first byte and of the byte after it."""
+
+    value: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`key: value` in a dict; `end` is the offset after the value."""
+
+    key: Literal
+    end: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A dict: the offsets of its braces, and its entries in the order they are written."""
+
+    opening: int
+    closing: int
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """One environment as the module states it."""
+
+    callee: str
+    public_key: str
+    epoch: int
+    values: Mapping[str, Literal]
+    table: Table
+
+
+@dataclass(frozen=True)
+class Config:
+    """The secrets of a config module, as its text states them."""
+
+    callee: str
+    project: str
+    required: tuple[str, ...] | None
+    environments: Mapping[str, Environment]
+    table: Table
+
+    def meaning(self) -> Meaning:
+        """What it states, without places: texts that mean the same state the same."""
+        return Meaning(
+            (self.callee, self.project, self.required),
+            {name: (it.callee, it.public_key, it.epoch) for name, it in self.environments.items()},
+            {
+                name: {secret: literal.value for secret, literal in it.values.items()}
+                for name, it in self.environments.items()
+            },
+        )
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A Config without places: what stands beside the environments, their heads, their values."""
+
+    head: tuple[str, str, tuple[str, ...] | None]
+    environments: dict[str, tuple[str, str, int]]
+    values: dict[str, dict[str, str]]
