@@ -48,7 +48,7 @@ _DAY = 86_400.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fetch what is not there yet, print the folder's name, and return the exit status."""
+    """Fetch what is not there yet, print the folder and how it came, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python3 -m luggage.buildpex.collect",
         description="Fetches the wheels of every line of the locks into a folder of the cache.",
@@ -67,16 +67,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options.cache.mkdir(parents=True, exist_ok=True)
         folder = options.cache / digest(options.locks, platform.python_version())
+        how = "reused"
         if options.again or not folder.is_dir():
             sweep(options.cache, time.time() - _DAY)
             with tempfile.TemporaryDirectory(dir=options.cache, prefix="new.") as new:
                 environ: Mapping[str, str] = os.environ
                 if options.settings:
-                    environ, warnings = _translated(options.settings)
+                    environ, warnings = _translated(options.settings.resolve())
                     sys.stderr.writelines(f"warning: {line}\n" for line in warnings)
                 fetch(options.locks, Path(new), environ)
                 settle(Path(new), folder)
-        sys.stdout.write(f"{folder}\n")
+            how = "fetched"
+        sys.stdout.write(f"{folder} {how}\n")
     except LuggageError as error:
         sys.stderr.write(error.render() + "\n")
         return error.status
@@ -114,7 +116,7 @@ def fetch(locks: Iterable[Path], new: Path, environ: Mapping[str, str]) -> None:
         if status:
             said = quiet((out + err).decode(errors="replace"), environ).strip().splitlines()
             raise LuggageError(
-                "\n".join([f"{lock.name}: its wheels could not be fetched", *said[-20:]]),
+                "\n".join([f"{lock.name}: its wheels could not be fetched", *said[-6:]]),
                 "see to the network, pip's settings and the proxies\n"
                 "a line that has no wheel for this Python cannot be packed",
             )
