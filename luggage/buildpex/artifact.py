@@ -53,7 +53,7 @@ def build(
     pins = wheelhouse.applicable(lock.read(root / pack.lock), target, pack.lock)
     tools = _tools()
     selection = sources.select(root, origin.files, pack.packages, dirty=origin.dirty)
-    digests = sealed.digests(_packed(selection, pack.config), pack.config)
+    digests = sealed.digests(_packed(selection, pack.config), pack.config, pack.name)
     tell(f"{len(selection.sources)} source files of {', '.join(pack.packages)}")
     if commands := [path for path in selection.left if not path.startswith(_rooms())]:
         tell(f"left behind, as they pack or edit: {', '.join(commands)}")

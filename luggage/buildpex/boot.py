@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import io
 import sys
 import tempfile
@@ -43,9 +44,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # In front of everything, so that a tool that is installed here does not stand in for the
         # checked one.
         sys.path.insert(0, str(tools))
-        from luggage import commands  # noqa: PLC0415 - it needs the tools
-
-        return commands.main([options.package, *options.command], options.package)
+        # By name, and only now: what runs the deployment's commands needs the tools itself.
+        commands = importlib.import_module("luggage.commands")
+        status: int = commands.main([options.package, *options.command], options.package)
+        return status
 
 
 def unpack(pins: Sequence[lock.Pin], wheels: Path, into: Path) -> None:

@@ -70,14 +70,6 @@ def capture(
     return process.returncode, out, err
 
 
-def show(argv: Sequence[str], *, environ: Mapping[str, str], cwd: Path) -> int:
-    """Run to the end with all its output on our stderr; return the exit status."""
-    done = subprocess.run(
-        argv, env=dict(environ), cwd=cwd, check=False, stdin=subprocess.DEVNULL, stdout=sys.stderr
-    )
-    return done.returncode
-
-
 def become(argv: list[str], *, environ: Mapping[str, str], cwd: Path) -> NoReturn:
     """Replace this process, so that signals reach the new one without a go-between."""
     sys.stdout.flush()

@@ -4,39 +4,52 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import re
 
 from luggage.errors import LuggageError
+
+_SEALED = re.compile(r"lug1\.[A-Za-z0-9_-]{11}\.[A-Za-z0-9_-]+")
 
 Sealed = dict[str, dict[str, str]]
 
 
-def digests(source: bytes, path: str) -> Sealed:
+def digests(source: bytes, path: str, project: str) -> Sealed:
     """Environment → secret → SHA-256 of the sealed value's text (docs/format.md, §4 and §6).
 
     A module without `SECRETS` has none. Raises LuggageError where `SECRETS` is not written as the
-    grammar says: what is computed when the module runs cannot be named before.
+    grammar says (what is computed when the module runs cannot be named before), is another
+    project's, or holds a value that was never sealed: it would be packed for all to read.
     """
     try:
-        tree = ast.parse(source)
-        found = [node for node in ast.walk(tree) if _names_secrets(node)]
-        if not found:
+        assignment = _assignment(ast.parse(source))
+        if assignment is None:
             return {}
-        (assignment,) = (node for node in tree.body if _names_secrets(node))
-        if len(found) > 1 or not isinstance(assignment, ast.Assign | ast.AnnAssign):
-            raise ValueError("SECRETS is not assigned once, at the top level")
-        secrets = _call(assignment.value, "Secrets")
+        secrets = _call(assignment, "Secrets")
+        if (named := _text(secrets["project"])) != project:
+            raise ValueError(f"of project '{named}', but what is packed is '{project}'")
         return {
             name: {
-                secret: hashlib.sha256(_text(value).encode()).hexdigest()
+                secret: hashlib.sha256(_sealed(secret, value).encode()).hexdigest()
                 for secret, value in _items(_call(environment, "Environment")["values"])
             }
             for name, environment in _items(secrets["environments"])
         }
     except (SyntaxError, ValueError, KeyError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else error
+        reason = f"SECRETS without {error}" if isinstance(error, KeyError) else error
         raise LuggageError(
             f"config module '{path}': {reason}", "write SECRETS as docs/format.md, §4, says"
         ) from error
+
+
+def _assignment(tree: ast.Module) -> ast.expr | None:
+    """The value of the one assignment to SECRETS, or None where nothing is assigned to it."""
+    found = [node for node in ast.walk(tree) if _names_secrets(node)]
+    if not found:
+        return None
+    (node, *more) = found
+    if more or node not in tree.body or not isinstance(node, ast.Assign | ast.AnnAssign):
+        raise ValueError("SECRETS is not assigned once, at the top level")
+    return node.value
 
 
 def _names_secrets(node: ast.AST) -> bool:
@@ -53,7 +66,7 @@ def _names_secrets(node: ast.AST) -> bool:
     )
 
 
-def _call(node: ast.expr | None, callee: str) -> dict[str, ast.expr]:
+def _call(node: ast.expr, callee: str) -> dict[str, ast.expr]:
     if (
         not isinstance(node, ast.Call)
         or node.args
@@ -80,3 +93,10 @@ def _text(node: ast.expr) -> str:
     if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
         raise ValueError(f"line {node.lineno}: not a plain string")
     return node.value
+
+
+def _sealed(secret: str, node: ast.expr) -> str:
+    text = _text(node)
+    if not _SEALED.fullmatch(text):
+        raise ValueError(f"secret '{secret}': not a sealed value")
+    return text

@@ -62,12 +62,16 @@ def _marked(tree: ast.Module) -> bool:
     )
 
 
-def usage(package: str, commands: dict[str, Command]) -> str:
-    """The page that lists the commands, a line each."""
+def usage(package: str, commands: dict[str, Command], *, packed: bool = False) -> str:
+    """The page that lists the commands, a line each; `packed` in an artifact."""
     width = max((len(name) for name in commands), default=0)
     lines = [f"usage: python -m {package} COMMAND …", "", "commands:"]
     lines += [f"  {c.name:<{width}}  {c.summary}" for c in commands.values()]
     lines += ["", f"python -m {package} COMMAND --help tells more about one."]
+    if packed:
+        lines.append(
+            "What packs, or edits the configuration, is not in an artifact: see a checkout."
+        )
     return "\n".join(lines)
 
 
@@ -79,15 +83,18 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
     """
     out = stdout or sys.stdout
     try:
-        enter(Deployment.of(package))
+        deployment = Deployment.of(package)
+        enter(deployment)
         commands = find(package)
+        page = usage(package, commands, packed=deployment.packed)
         words = argv[1:]
         if not words or words[0] in ("-h", "--help"):
-            print(usage(package, commands), file=out)
+            print(page, file=out)
             return 0
         name = words[0]
         if name not in commands:
-            raise UsageError(f"command '{name}': there is none", usage(package, commands))
+            where = " in this artifact" if deployment.packed else ""
+            raise UsageError(f"command '{name}': there is none{where}", page)
         result = mainland.main(argv=argv, root=_importable(commands[name]), marker=MARKER)
         return result if isinstance(result, int) else 0
     except LuggageError as error:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import re
 import sys
+import tempfile
 import time
 from pathlib import Path
+from typing import NoReturn
 
-from luggage.buildpex import Pack, artifact, fetch, git, layers, process, sources
+from luggage.buildpex import Pack, artifact, collect, git, layers, lock, process, sources
 from luggage.buildpex.pack import TOOLS
 from luggage.commands.deployment import current
 from luggage.errors import LuggageError, UsageError
@@ -46,10 +49,10 @@ def main(argv: list[str], pack: Pack) -> int:
     options = parser.parse_args(argv[1:])
     root = deployment.root.resolve()
     output = (options.output or root / "build").absolute()
-    if options.wheels is None:
-        return _fetch_and_boot(argv, pack, root)
-
     process.interruptible()
+    if options.wheels is None:
+        _fetch_and_boot(argv, pack, root)
+
     started = time.monotonic()
     path = artifact.build(
         pack,
@@ -66,10 +69,19 @@ def main(argv: list[str], pack: Pack) -> int:
     return 0
 
 
-def _fetch_and_boot(argv: list[str], pack: Pack, root: Path) -> int:
+def _fetch_and_boot(argv: list[str], pack: Pack, root: Path) -> NoReturn:
     """Fetch the wheels of both locks, and start again with the packing tools that are locked."""
-    _tell(f"wheels of {pack.lock} and {TOOLS.name}, in build/cache")
-    wheels = fetch.wheels([root / pack.lock, TOOLS], root / "build" / "cache", os.environ, root)
+    locks = [root / pack.lock, TOOLS]
+    for path in locks:
+        lock.read(path)  # what cannot be packed is told before the network is asked
+    cache = root / "build" / "cache"
+    wheels = cache / collect.digest(locks, platform.python_version())
+    if not wheels.is_dir():
+        _tell(f"fetching the wheels of {pack.lock} and {TOOLS.name} into build/cache")
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache, prefix="new.") as new:
+            collect.fetch(locks, Path(new), os.environ)
+            collect.settle(Path(new), wheels)
     words = ["-m", "luggage.buildpex.boot", "--wheels", str(wheels), "--package", current().package]
     process.become(
         [sys.executable, *words, "--", *argv, "--wheels", str(wheels)], environ=os.environ, cwd=root
