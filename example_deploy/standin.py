@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import tempfile
 from pathlib import Path
 
 from example_app.standin import private
@@ -34,7 +33,7 @@ def main(argv: list[str]) -> int:
     ).parse_args(argv[1:])
     app = settings.read(App, os.environ)
     claim(os.environ)
-    usual = [os.environ.get("LUGGAGE_RUN"), "/dev/shm", tempfile.gettempdir()]  # noqa: S108
+    usual = [os.environ.get("LUGGAGE_RUN"), "/dev/shm", "/tmp"]  # noqa: S108
     folder = app.data_dir or private(
         [Path(name) for name in usual if name], f"luggage-standin-{os.getuid()}-{app.standin_port}"
     )
