@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -61,8 +62,11 @@ def page(lines: Client, mood: Client, clock: Callable[[], datetime] = now) -> Bl
                 wrong[kind] = str(error)
                 return []
 
-        moods = [text(item, "mood") for item in newest(mood, "current", 1)]
-        shown = [line(item, clock()) for item in newest(lines, "lines", SHOWN)]
+        # Side by side, so that a service that hangs is waited for once.
+        with ThreadPoolExecutor(2) as pool:
+            asked = pool.submit(newest, mood, "current", 1)
+            shown = [line(item, clock()) for item in newest(lines, "lines", SHOWN)]
+            moods = [text(item, "mood") for item in asked.result()]
         html = render_template(
             "page.html",
             mood=next(filter(None, moods), None),
@@ -87,6 +91,7 @@ def page(lines: Client, mood: Client, clock: Callable[[], datetime] = now) -> Bl
 def make(lines: Client, mood: Client, clock: Callable[[], datetime] = now) -> Flask:
     """A Flask app of this page alone."""
     app = Flask("example_app", static_folder=None)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.register_blueprint(page(lines, mood, clock))
     return app
 

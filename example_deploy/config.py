@@ -27,7 +27,8 @@ class App:
         help="the port, on 127.0.0.1, of the stand-in",
     )
     data_dir: str = environ.var(
-        default="", help="the folder that keeps the stand-in's data; without one they go at the end"
+        default="",
+        help="the folder that keeps the stand-in's data; without one they stay in memory",
     )
 
     @property

@@ -22,11 +22,19 @@ DESKTOP = (1280, 800)
 
 
 @contextmanager
-def chromium(profile: Path, *, dark: bool = False, script: bool = True) -> Iterator[webdriver.Chrome]:
+def chromium(
+    profile: Path, *, dark: bool = False, script: bool = True
+) -> Iterator[webdriver.Chrome]:
     """A browser with a new profile in `profile`, in light or dark, with JavaScript or without."""
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    for option in ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", *QUIET):
+    for option in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        *QUIET,
+    ):
         options.add_argument(option)
     options.add_argument(f"--user-data-dir={profile}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -49,5 +57,10 @@ def resize(driver: webdriver.Chrome, size: tuple[int, int]) -> None:
     width, height = size
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": height, "deviceScaleFactor": 2 if width < 500 else 1, "mobile": width < 500},
+        {
+            "width": width,
+            "height": height,
+            "deviceScaleFactor": 2 if width < 500 else 1,
+            "mobile": width < 500,
+        },
     )

@@ -34,7 +34,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a running deployment: LUGGAGE_TEST_URL, else one started here from the checkout."""
+    """The address of a deployment that runs: LUGGAGE_TEST_URL, else one started here."""
     given = os.environ.get("LUGGAGE_TEST_URL")
     if given:
         yield given
@@ -48,13 +48,16 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "LUGGAGE_RUN": str(folder / "run"),
         "SECRET_KEY": (ROOT / "demo.key").read_text().strip(),
     }
-    with (folder / "log").open("w+") as log, subprocess.Popen(
-        [sys.executable, "-m", "deploy", "start"],
-        cwd=ROOT,
-        env={"PATH": os.environ["PATH"], **settings},
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    ) as process:
+    with (
+        (folder / "log").open("w+") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "deploy", "start"],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], **settings},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
         try:
             wait_for(port, process, folder / "log")
             yield f"http://127.0.0.1:{port}/"
@@ -157,13 +160,15 @@ def test_the_page_needs_no_script(url: str, tmp_path: Path) -> None:
         assert not driver.find_element(By.ID, "pause").is_displayed()
         first = driver.find_element(By.CSS_SELECTOR, "#lines li").get_attribute("data-id")
         shown_without.until(
-            lambda _: f'data-id="{first}"' in driver.page_source
-            and not re.search(rf'<ol id="lines">\s*<li data-id="{first}"', driver.page_source)
+            lambda _: (
+                f'data-id="{first}"' in driver.page_source
+                and not re.search(rf'<ol id="lines">\s*<li data-id="{first}"', driver.page_source)
+            )
         )
 
 
 def test_the_page_can_be_found_around_in(url: str, tmp_path: Path) -> None:
-    """Language, title, landmarks and headings are there, and text has contrast in light and dark."""
+    """Language, title, landmarks and headings are there; text has contrast, light and dark."""
     for dark in (False, True):
         with chromium(tmp_path / str(dark), dark=dark) as driver:
             shown(driver, url)
@@ -182,9 +187,9 @@ def contrast(driver: webdriver.Chrome, selector: str) -> float:
     ink, paper = driver.execute_script(
         """
         const found = document.querySelector(arguments[0]);
-        let behind = found;
         const colour = (item) => getComputedStyle(item).backgroundColor;
-        while (behind.parentElement && colour(behind) === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
+        let behind = found;
+        while (colour(behind) === "rgba(0, 0, 0, 0)") behind = behind.parentElement;
         return [getComputedStyle(found).color, colour(behind)];
         """,
         selector,
@@ -198,6 +203,20 @@ def luminance(colour: str) -> float:
     parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
     red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_a_server_that_goes_away_is_told(url: str, tmp_path: Path) -> None:
+    """Offline, the open page keeps its lines and says that it is old; back again, it follows on."""
+    with chromium(tmp_path) as driver:
+        shown(driver, url)
+        driver.set_network_conditions(offline=True, latency=0, throughput=0)
+        wait = WebDriverWait(driver, SECONDS)
+        script = "return getComputedStyle(document.querySelector('footer'), '::after').content"
+        wait.until(lambda _: "the server does not answer" in driver.execute_script(script))
+        first = lines(driver)[0]
+        driver.delete_network_conditions()
+        wait.until(lambda _: lines(driver)[0] != first)
+        assert driver.execute_script(script) == "none"
 
 
 def test_nothing_comes_from_elsewhere(url: str, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -87,6 +88,18 @@ def test_with_nothing_to_show_the_page_is_503_and_still_a_page() -> None:
     assert page.text.count("cannot be shown: the service cannot be reached.") == 2
     assert "Traceback" not in page.text
     assert "</html>" in page.text
+
+
+def test_a_service_that_hangs_is_waited_for_once() -> None:
+    """Both accounts are asked at the same time: the page comes after one time-out, not two."""
+    started = time.monotonic()
+    with Script([None]).served() as url:
+        page = make(
+            lines_client(url, timeout=0.5, attempts=1), mood_client(url, timeout=0.5, attempts=1)
+        )
+        answer = page.test_client().get("/")
+    assert time.monotonic() - started < 0.95
+    assert answer.text.count("did not answer in time") == 2
 
 
 @pytest.mark.parametrize(
