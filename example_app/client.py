@@ -61,7 +61,7 @@ class Client:
                 status_forcelist=(429, 502, 503, 504),
                 backoff_factor=0.2,
                 backoff_max=2.0,
-                retry_after_max=2,
+                retry_after_max=1,
                 raise_on_redirect=False,
                 raise_on_status=False,
             ),

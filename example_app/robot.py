@@ -33,6 +33,14 @@ LINES = (
 log = logging.getLogger(__name__)
 
 
+def seconds(text: str) -> float:
+    """An interval between lines; raises ValueError unless it is 0.1 s to a day."""
+    value = float(text)
+    if not 0.1 <= value <= 86400:
+        raise ValueError("0.1 to 86400 seconds")
+    return value
+
+
 class _Stopped(BaseException):
     """Raised where the robot is, so that it stops at once: asleep, or in the middle of a post."""
 

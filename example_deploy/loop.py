@@ -8,7 +8,7 @@ import os
 import sys
 
 from example_app.client import Account, Client
-from example_app.robot import Robot
+from example_app.robot import Robot, seconds
 from example_deploy.config import LINES_ACCOUNT, SECRETS, App
 from luggage.run import claim, settings
 
@@ -33,7 +33,7 @@ def main(argv: list[str]) -> int:
         epilog=EXAMPLES,
     )
     parser.add_argument(
-        "--every", type=float, default=4.0, metavar="SECONDS", help="default: %(default)s"
+        "--every", type=seconds, default=4.0, metavar="SECONDS", help="default: %(default)s"
     )
     options = parser.parse_args(argv[1:])
     app = settings.read(App, os.environ)
@@ -43,6 +43,7 @@ def main(argv: list[str]) -> int:
         level=server.log_level.upper(), stream=sys.stdout, format="%(levelname)s %(message)s"
     )
     key = SECRETS.open()["LINES_API_KEY"].reveal()
-    lines = Client(app.service, Account(LINES_ACCOUNT, key))
+    # Six attempts last for five seconds: the stand-in starts at the same time as this.
+    lines = Client(app.service, Account(LINES_ACCOUNT, key), attempts=6)
     Robot(lambda text: lines.add("lines", {"text": text}), options.every).run()
     return 0

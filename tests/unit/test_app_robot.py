@@ -15,6 +15,7 @@ import pytest
 from app_service import Script, lines_client, standin
 
 import example_app
+from example_app.robot import seconds
 
 ROBOT = """
 import logging, sys
@@ -115,3 +116,11 @@ def test_a_refused_key_is_told_without_it(tmp_path: Path) -> None:
     assert first == "not said: the service refused the API key (401); trying again in 0.05 s\n"
     assert status == 0
     assert "s3cret" not in output
+
+
+@pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "inf", "86401"])
+def test_an_interval_that_is_none_is_refused(text: str) -> None:
+    """Only 0.1 s to a day: no busy loop, and nothing that `sleep` chokes on."""
+    with pytest.raises(ValueError, match=r"."):
+        seconds(text)
+    assert seconds("0.5") == 0.5
