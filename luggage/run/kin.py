@@ -40,15 +40,15 @@ def adopt_orphans() -> None:
 def join(environ: MutableMapping[str, str]) -> None:
     """Make this process a good child of the supervisor that `environ` tells of, if there is one.
 
-    It stops when the supervisor dies; it has a process group of its own, so that Ctrl-C reaches the
-    supervisor alone, which then stops everything in order; and its lines are written as they end,
-    although stdout is a pipe.
+    It stops when the supervisor dies, and it has a process group of its own, so that Ctrl-C reaches
+    the supervisor alone, which then stops everything in order. In any case its lines are written
+    as they end, although stdout may be a pipe.
     """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)
     supervisor = environ.pop(SUPERVISOR, "")
     if not supervisor.isdigit():
         return
     with contextlib.suppress(PermissionError):
         os.setpgid(0, 0)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)
     follow(int(supervisor))

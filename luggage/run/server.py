@@ -13,8 +13,10 @@ from typing import Any
 
 from gunicorn import arbiter, util
 from gunicorn.app.base import BaseApplication
+from gunicorn.errors import AppImportError
 from gunicorn.glogging import Logger
 
+from luggage.errors import LuggageError
 from luggage.run import kin
 
 LISTEN = "LUGGAGE_LISTEN_FD"
@@ -52,7 +54,13 @@ class _Application(BaseApplication):
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        return util.import_app(self._app)
+        # gunicorn would start another worker at once, for ever, after SystemExit.
+        try:
+            return util.import_app(self._app)
+        except LuggageError as error:
+            raise AppImportError(error.render()) from error
+        except SystemExit as error:
+            raise AppImportError(f"error: app {self._app}: ends with {error.code!r}") from error
 
     def run(self) -> None:
         _Arbiter(self).run()
@@ -89,7 +97,7 @@ def options(bind: str, workers: int, threads: int, log_level: str) -> dict[str, 
         "bind": bind,
         "workers": workers,
         "threads": threads,
-        "worker_class": "gthread",
+        "worker_class": "luggage.web.worker.DrainingWorker",
         "graceful_timeout": GRACE,
         # On a disk, a heartbeat can block; on a read-only root there is no other place.
         "worker_tmp_dir": str(SHARED_MEMORY) if usable else None,

@@ -154,7 +154,7 @@ def _write(
 ) -> None:
     """Put `process` into ncolony's configuration: names of variables, without their values."""
     own = [f"{LISTEN}={listener.fileno()}"] if process.web and listener else []
-    before = os.umask(0o077)
+    before = os.umask(0o177)
     try:
         ctllib.add(places, process.name, command[0], command[1:], env=own, env_inherit=inherited)
     finally:

@@ -164,7 +164,7 @@ def started(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    running = Running(process, int((environ | variables).get("PORT", port)))
+    running = Running(process, int(str((environ | variables).get("PORT", port)).strip("a")))
     running.reader = threading.Thread(target=running.follow, daemon=True)
     running.reader.start()
     try:

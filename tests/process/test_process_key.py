@@ -1,0 +1,97 @@
+"""The key: in no environment, no command line and no file of any process that is started."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from running import CANARY, Made, Running, started
+
+
+def traces(running: Running, *words: str) -> list[str]:
+    """Where any of `words` stands in what the kernel shows of the processes."""
+    found = []
+    for pid in running.tree():
+        for name in ("environ", "cmdline"):
+            shown = Path(f"/proc/{pid}/{name}").read_bytes()
+            found += [f"{pid} {name}" for word in words if word.encode() in shown]
+    return found
+
+
+def in_files(folder: Path, *words: str) -> list[Path]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return [path for path in files for word in words if word.encode() in path.read_bytes()]
+
+
+@pytest.mark.parametrize("source", ["SECRET_KEY", "SECRET_KEY_FILE", "CREDENTIALS_DIRECTORY"])
+def test_the_key_leaves_no_trace(made: Made, tmp_path: Path, source: str) -> None:
+    """Wherever it comes from, every process opens the secret, and none shows the key."""
+    folder = tmp_path / "credentials"
+    folder.mkdir()
+    (folder / "SECRET_KEY").write_text(made.key + "\n")
+    value = {
+        "SECRET_KEY": made.key,
+        "SECRET_KEY_FILE": str(folder / "SECRET_KEY"),
+        "CREDENTIALS_DIRECTORY": str(folder),
+    }[source]
+    with started(made, environ=made.environ(PORT="18473", **{source: value})) as running:
+        running.wait_for("gunicorn: ready")
+        running.wait_for("loop +. the secret has 24 letters")
+        assert running.get("/")[1].split()[1] == str(len(CANARY))
+        assert len(running.tree()) == 5
+        assert [] == traces(running, made.key, CANARY, "NCOLONY_CONFIG", "SECRET_KEY_FILE")
+        assert [] == in_files(made.folder / "run", made.key, CANARY)
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert made.key not in running.text
+
+
+@pytest.mark.parametrize("command", ["gunicorn", "loop"])
+def test_a_command_started_by_hand_hides_the_key_too(made: Made, command: str) -> None:
+    """`SECRET_KEY=… python -m deploy loop` does not keep the key in its environment."""
+    with started(made, command) as running:
+        running.wait_for("goes round" if command == "loop" else "Booting worker")
+        if command == "gunicorn":
+            assert running.get("/")[0] == 200
+        assert [] == traces(running, made.key, CANARY)
+
+
+def test_the_state_folder_is_private(made: Made) -> None:
+    """Folders 0700, files 0600; ncolony's files name variables and hold no values."""
+    with started(made, APP_PASSWORD="do not write this down") as running:
+        running.wait_for("gunicorn: ready")
+        state = made.folder / "run"
+        folders = [state, state / "config", state / "messages"]
+        assert {0o700} == {path.stat().st_mode & 0o777 for path in folders}
+        files = [path for path in state.rglob("*") if path.is_file()]
+        assert {0o600} == {path.stat().st_mode & 0o777 for path in files}
+        loop = json.loads((state / "config" / "loop").read_text())
+        assert "PATH" in loop["env_inherit"] and "APP_PASSWORD" in loop["env_inherit"]
+        assert [] == in_files(state, "do not write this down")
+        [pid] = running.children("loop")
+        assert b"APP_PASSWORD=do not" in Path(f"/proc/{pid}/environ").read_bytes()
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert not (state / "config").exists()
+
+
+def test_without_a_state_folder_of_its_own_it_uses_memory(made: Made) -> None:
+    """A folder in /dev/shm that is gone at the end, where /run/luggage cannot be used."""
+    if os.getuid() == 0:
+        Path("/run/luggage").mkdir(mode=0o700, exist_ok=True)
+    environ = made.environ(PORT="18474", SECRET_KEY=made.key)
+    del environ["LUGGAGE_RUN"]
+    before = set(Path("/dev/shm").glob("luggage-*"))
+    with started(made, environ=environ) as first:
+        first.wait_for("gunicorn: ready")
+        with started(made, environ=environ, PORT="18475") as second:
+            second.wait_for("gunicorn: ready")
+            assert set(Path("/dev/shm").glob("luggage-*")) - before
+            second.signal(signal.SIGTERM)
+            assert second.wait() == 0
+        first.signal(signal.SIGTERM)
+        assert first.wait() == 0
+    assert before == set(Path("/dev/shm").glob("luggage-*"))

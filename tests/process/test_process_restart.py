@@ -1,0 +1,194 @@
+"""What dies comes back, is told, and takes nobody's request with it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import threading
+import time
+import urllib.error
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from running import Made, Running, started
+
+RESTART = 1.0  # seconds
+
+
+@contextlib.contextmanager
+def visitor(running: Running) -> Iterator[list[float | str]]:
+    """A client that asks again and again: how long each answer took, or what went wrong."""
+    results: list[float | str] = []
+    leaves = threading.Event()
+
+    def ask() -> None:
+        while not leaves.is_set():
+            began = time.monotonic()
+            try:
+                running.get("/")
+                results.append(time.monotonic() - began)
+            except (OSError, urllib.error.URLError) as error:
+                results.append(repr(error))
+            time.sleep(0.005)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield results
+    finally:
+        leaves.set()
+        thread.join()
+
+
+def failures(results: list[float | str]) -> list[str]:
+    return [result for result in results if isinstance(result, str)]
+
+
+def slowest(results: list[float | str]) -> float:
+    return max(result for result in results if isinstance(result, float))
+
+
+def test_a_killed_gunicorn_costs_no_request(made: Made) -> None:
+    """kill -9 of gunicorn's master: its socket lives on, so every client is served within a second."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        [master] = running.children("gunicorn")
+        with visitor(running) as results:
+            time.sleep(0.3)
+            before = len(running.lines)
+            os.kill(master, signal.SIGKILL)
+            told = (
+                r"gunicorn: killed by signal 9 \(SIGKILL\) after .* s; starting it again in 0.1 s"
+            )
+            running.wait_for(told, seconds=RESTART, after=before)
+            running.wait_for("gunicorn: ready", seconds=RESTART, after=before)
+            time.sleep(0.3)
+        assert [] == failures(results)
+        assert slowest(results) < RESTART
+        [successor] = running.children("gunicorn")
+        assert successor != master
+
+
+def test_a_killed_master_lets_its_workers_finish(made: Made) -> None:
+    """A request in flight is answered although gunicorn's master was killed meanwhile."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        [master] = running.children("gunicorn")
+        answers: list[tuple[int, str]] = []
+        thread = threading.Thread(target=lambda: answers.append(running.get("/slow?1.5")))
+        thread.start()
+        time.sleep(0.3)
+        os.kill(master, signal.SIGKILL)
+        running.wait_for("gunicorn: ready", seconds=RESTART + 0.5, after=len(running.lines) - 1)
+        assert [] == answers, "the successor is there before the old worker has finished"
+        thread.join()
+        [(status, _)] = answers
+        assert status == 200
+
+
+def test_a_killed_worker_is_replaced(made: Made) -> None:
+    """kill -9 of a worker: gunicorn tells of it and has another one at once."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        [master] = running.children("gunicorn")
+        [worker] = running.children("gunicorn", master)
+        with visitor(running) as results:
+            time.sleep(0.2)
+            os.kill(worker, signal.SIGKILL)
+            running.wait_for(rf"Worker \(pid:{worker}\) was sent SIGKILL", seconds=RESTART)
+            time.sleep(RESTART - 0.2)
+        assert len(failures(results)) <= 1, "at most the one request that it was answering"
+        assert slowest(results) < RESTART
+        assert [master] == running.children("gunicorn")
+
+
+def test_a_killed_loop_is_back_within_a_second(made: Made) -> None:
+    """kill -9 of a loop: told in the log, and there again."""
+    with started(made) as running:
+        running.wait_for("loop +. goes round")
+        [loop] = running.children("loop")
+        before = len(running.lines)
+        os.kill(loop, signal.SIGKILL)
+        running.wait_for(r"loop: killed by signal 9 \(SIGKILL\)", seconds=RESTART, after=before)
+        running.wait_for(r"loop +. the secret has 24 letters", seconds=RESTART, after=before)
+
+
+def test_a_loop_that_dies_at_once_is_tried_more_and_more_slowly(made: Made) -> None:
+    """Its exit status and its last words are told; the pauses double; the rest goes on."""
+    with started(made, LOOP_DOES="die") as running:
+        running.wait_for(r"loop: exited with status 7 after .*; starting it again in 0\.4 s")
+        words = [line for line in running.lines if b"last words, without a line end" in line]
+        assert words[0] == b"loop     | last words, without a line end"
+        order = running.text
+        assert order.index("last words") < order.index("exited with status 7")
+        assert "again in 0.1 s" in order and "again in 0.2 s" in order
+        running.wait_for("gunicorn: ready")
+        assert running.get("/")[0] == 200
+
+
+def test_a_crash_loop_of_the_web_server_ends_everything(made: Made) -> None:
+    """Five deaths in a row without being ready: its exit status, and its last lines at the end."""
+    with started(made, APP_DOES="die") as running:
+        status = running.wait()
+        assert status != 0
+        assert f"exited with status {status}" in running.text
+        assert "for the 5th time without having become ready" in running.text
+        end = running.lines[-21:]
+        assert end[0] == b"luggage  | gunicorn: its last lines were:"
+        assert all(line.startswith(b"gunicorn | ") for line in end[1:])
+        assert b"gunicorn | the app cannot start" in end
+        assert {running.process.pid: " "} == running.tree() or {} == running.tree()
+
+
+def test_orphans_are_adopted_and_reaped(made: Made) -> None:
+    """Twenty processes whose parents died leave no zombie, PID 1 or not."""
+    with started(made, LOOP_DOES="orphans") as running:
+        running.wait_for("loop +. goes round")
+        assert len(running.children("sleep 1")) >= 15, "they are the supervisor's children now"
+        deadline = time.monotonic() + 4
+        while running.children("sleep 1") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1.2)
+        assert [] == [line for line in running.tree().values() if line.startswith("Z")]
+
+
+def test_children_do_not_outlive_the_supervisor(made: Made) -> None:
+    """kill -9 of the supervisor: everything it started stops."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        running.wait_for("spare is there")
+        running.wait_for("goes round")
+        pids = set(running.tree()) - {running.process.pid}
+        assert len(pids) == 4
+        running.signal(signal.SIGKILL)
+        deadline = time.monotonic() + 5
+        while any(_runs(pid) for pid in pids) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert [] == [pid for pid in pids if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return b"deploy_under_test" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("name", ["gunicorn", "loop"])
+def test_a_restart_that_was_asked_for(made: Made, name: str) -> None:
+    """ncolony's RESTART message restarts a process at once; it counts as no crash."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        running.wait_for("goes round")
+        [old] = running.children(name)
+        (made.folder / "run" / "messages" / "1").write_text(
+            f'{{"type": "RESTART", "name": "{name}"}}'
+        )
+        running.wait_for(f"{name}: .*; starting it again now")
+        deadline = time.monotonic() + 3
+        while running.children(name) in ([], [old]) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        [new] = running.children(name)
+        assert new != old

@@ -1,0 +1,77 @@
+"""TERM and INT: every request in flight is answered, then everything stops, with status 0."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+
+import pytest
+from running import Made, started
+
+
+@pytest.mark.parametrize(("number", "seconds"), [(signal.SIGTERM, 3.0), (signal.SIGINT, 1.0)])
+def test_a_request_in_flight_is_answered(
+    made: Made, number: signal.Signals, seconds: float
+) -> None:
+    """It gets its 200; new clients are refused meanwhile; then the exit status is 0, at once."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        answers: list[tuple[int, float]] = []
+
+        def ask() -> None:
+            status, _ = running.get(f"/slow?{seconds}")
+            answers.append((status, time.monotonic()))
+
+        thread = threading.Thread(target=ask)
+        thread.start()
+        time.sleep(0.3)
+        running.signal(number)
+        running.wait_for(f"signal {number.name}: stopping")
+        time.sleep(0.3)
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", running.port), 2)
+        assert running.children("loop"), "loops run until the last request is answered"
+        running.signal(number)
+        assert running.wait() == 0
+        ended = time.monotonic()
+        thread.join()
+        [(status, answered)] = answers
+        assert status == 200
+        assert ended - answered < 1.0
+        assert "stopping already" in running.text
+        order = [running.text.index(f"luggage  | {name}: ") for name in ("loop", "spare")]
+        assert running.text.index("luggage  | gunicorn: exited with status 0") < min(order)
+        assert {} == {pid: line for pid, line in running.tree().items() if line[0] != "Z"}
+
+
+def test_ten_clients_at_once_when_term_comes(made: Made) -> None:
+    """Those that wait for a thread are answered as well as those that have one."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        answers: list[int] = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(running.get("/slow?0.6")[0]))
+            for _ in range(20)
+        ]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        for thread in threads:
+            thread.join()
+        assert [200] * 20 == answers
+
+
+def test_term_while_it_still_starts(made: Made) -> None:
+    """TERM at any moment of the start ends it with status 0, and leaves nothing behind."""
+    for pause in (0.15, 0.25, 0.35, 0.5):
+        with started(made) as running:
+            time.sleep(pause)
+            running.signal(signal.SIGTERM)
+            status = running.wait()
+            # Before Python runs our first line, TERM has its default action.
+            assert status == 0 or (status == -signal.SIGTERM and running.lines == [])
+            assert {} == {pid: line for pid, line in running.tree().items() if line[0] != "Z"}
