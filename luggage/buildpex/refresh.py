@@ -37,14 +37,14 @@ LOCKS = (
 )
 
 
-def find_uv(environ: Mapping[str, str]) -> str:
-    """The path of uv: the one beside this Python, or the first on PATH."""
-    beside = Path(sys.executable).with_name("uv")
+def find_uv(environ: Mapping[str, str], python: Path) -> str:
+    """The path of uv: the one beside `python`, or the first on PATH."""
+    beside = python.with_name("uv")
     found = str(beside) if beside.is_file() else shutil.which("uv", path=environ.get("PATH"))
     if found is None:
         raise LuggageError(
             "uv: not found, and it is what makes the locks",
-            f"{sys.executable} -m pip install uv",
+            f"{python} -m pip install uv",
         )
     return found
 
@@ -63,7 +63,14 @@ def refresh(
         fresh = Path(folder) / path.name
         fresh.write_bytes(old)
         words = [
-            *(find_uv(environ), "pip", "compile", locked.source, "--output-file", str(fresh)),
+            *(
+                find_uv(environ, Path(sys.executable)),
+                "pip",
+                "compile",
+                locked.source,
+                "--output-file",
+                str(fresh),
+            ),
             *("--universal", "--python-version", OLDEST, "--generate-hashes", "--quiet"),
             *("--custom-compile-command", lock.REFRESH),
         ]
