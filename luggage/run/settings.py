@@ -116,7 +116,11 @@ def describe(*classes: type[Any]) -> str:
     lines = []
     for cls in classes:
         for name, field in variables(cls).items():
-            default = "" if _required(field) else f" (default: {field.default!s})"
+            default = (
+                ""
+                if _required(field) or field.default in ("", None)
+                else f" (default: {field.default!s})"
+            )
             lines.append(f"  {name:<16} {_help(field)}{default}")
     return "\n".join(lines)
 
