@@ -102,7 +102,9 @@ def complaints(driver: webdriver.Chrome) -> list[str]:
 
 
 def picture(driver: webdriver.Chrome, name: str) -> None:
-    """A screenshot in build/screenshots."""
+    """A screenshot in build/screenshots, when everything has come to rest."""
+    script = "return document.getAnimations().length"
+    WebDriverWait(driver, SECONDS).until(lambda _: driver.execute_script(script) == 0)
     PICTURES.mkdir(parents=True, exist_ok=True)
     assert driver.save_screenshot(str(PICTURES / f"{name}.png"))
 
