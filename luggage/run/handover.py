@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import sys
 from collections.abc import Mapping, MutableMapping
 
@@ -11,6 +12,7 @@ from luggage.crypto import SecretError, sources
 from luggage.run import kin
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
 
 
 def claim(environ: MutableMapping[str, str] | None = None) -> None:
@@ -27,6 +29,7 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
     environ = os.environ if environ is None else environ
     kin.join(environ)
     if environ.get(sources.DESCRIPTOR):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         return
     try:
         key = sources.read(environ)
@@ -37,6 +40,8 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
     descriptor = remember(key.text.reveal())
     sys.stdout.flush()
     sys.stderr.flush()
+    # PID 1 loses a signal that comes while no handler is set, but not one that waits.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     # sys.argv would lose -I and -m: the module's folder would come first on sys.path.
     os.execve(  # noqa: S606 - no shell is wanted
         sys.executable, [sys.executable, *sys.orig_argv[1:]], without_key(environ, descriptor)

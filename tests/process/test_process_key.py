@@ -42,8 +42,8 @@ def test_the_key_leaves_no_trace(made: Made, tmp_path: Path, source: str) -> Non
         running.wait_for("loop +. the secret has 24 letters")
         assert running.get("/")[1].split()[1] == str(len(CANARY))
         assert len(running.tree()) == 5
-        assert [] == traces(running, made.key, CANARY, "NCOLONY_CONFIG", "SECRET_KEY_FILE")
-        assert [] == in_files(made.folder / "run", made.key, CANARY)
+        assert traces(running, made.key, CANARY, "NCOLONY_CONFIG", "SECRET_KEY_FILE") == []
+        assert in_files(made.folder / "run", made.key, CANARY) == []
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
         assert made.key not in running.text
@@ -56,7 +56,7 @@ def test_a_command_started_by_hand_hides_the_key_too(made: Made, command: str) -
         running.wait_for("goes round" if command == "loop" else "Booting worker")
         if command == "gunicorn":
             assert running.get("/")[0] == 200
-        assert [] == traces(running, made.key, CANARY)
+        assert traces(running, made.key, CANARY) == []
 
 
 def test_the_state_folder_is_private(made: Made) -> None:
@@ -70,7 +70,7 @@ def test_the_state_folder_is_private(made: Made) -> None:
         assert {0o600} == {path.stat().st_mode & 0o777 for path in files}
         loop = json.loads((state / "config" / "loop").read_text())
         assert "PATH" in loop["env_inherit"] and "APP_PASSWORD" in loop["env_inherit"]
-        assert [] == in_files(state, "do not write this down")
+        assert in_files(state, "do not write this down") == []
         [pid] = running.children("loop")
         assert b"APP_PASSWORD=do not" in Path(f"/proc/{pid}/environ").read_bytes()
         running.signal(signal.SIGTERM)

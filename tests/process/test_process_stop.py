@@ -43,7 +43,7 @@ def test_a_request_in_flight_is_answered(
         assert "stopping already" in running.text
         order = [running.text.index(f"luggage  | {name}: ") for name in ("loop", "spare")]
         assert running.text.index("luggage  | gunicorn: exited with status 0") < min(order)
-        assert {} == {pid: line for pid, line in running.tree().items() if line[0] != "Z"}
+        assert {pid: line for pid, line in running.tree().items() if line[0] != "Z"} == {}
 
 
 def test_ten_clients_at_once_when_term_comes(made: Made) -> None:
@@ -62,7 +62,7 @@ def test_ten_clients_at_once_when_term_comes(made: Made) -> None:
         assert running.wait() == 0
         for thread in threads:
             thread.join()
-        assert [200] * 20 == answers
+        assert answers == [200] * 20
 
 
 def test_term_while_it_still_starts(made: Made) -> None:
@@ -74,4 +74,4 @@ def test_term_while_it_still_starts(made: Made) -> None:
             status = running.wait()
             # Before Python runs our first line, TERM has its default action.
             assert status == 0 or (status == -signal.SIGTERM and running.lines == [])
-            assert {} == {pid: line for pid, line in running.tree().items() if line[0] != "Z"}
+            assert {pid: line for pid, line in running.tree().items() if line[0] != "Z"} == {}
