@@ -1,0 +1,567 @@
+"""Fixed keys → the files of this folder that are not there yet (docs/format.md §8).
+
+The files are the authority, not this script: sealed boxes are random. It needs PyNaCl alone and
+shares nothing with luggage.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import struct
+from pathlib import Path
+
+from nacl import bindings
+
+HERE = Path(__file__).parent
+LABEL = b"luggage-secret-v1\n"
+BUNDLE_LABEL = b"luggage-bundle-v1\n"
+PRIME = 2**255 - 19
+# https://cr.yp.to/ecdh.html#validate, and as in Wycheproof's x25519 files
+LOW_ORDER = {
+    "zero": "00" * 32,
+    "one": "01" + "00" * 31,
+    "order8a": "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+    "order8b": "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+    "minus-one": "ec" + "ff" * 30 + "7f",
+}
+NOT_CANONICAL = {
+    "prime": "ed" + "ff" * 30 + "7f",
+    "prime-plus-one": "ee" + "ff" * 30 + "7f",
+    "nine-top-bit": "09" + "00" * 30 + "80",
+    "all-ones": "ff" * 32,
+    "order8a-top-bit": "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b880",
+}
+
+
+def b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=32).digest()
+
+
+def text_of(prefix: str, raw: bytes) -> str:
+    return prefix + b64(raw + digest(prefix.encode() + raw)[:4])
+
+
+class Pair:
+    def __init__(self, label: str) -> None:
+        self.secret = hashlib.sha256(b"luggage vector " + label.encode()).digest()
+        self.raw = bindings.crypto_scalarmult_base(self.secret)
+        self.public = text_of("lugpub1.", self.raw)
+        self.private = text_of("lugkey1.", self.secret)
+        self.id = b64(digest(self.raw)[:8])
+
+
+DEMO, PROD, OLD = Pair("demo"), Pair("prod"), Pair("old")
+VERIFY = hashlib.sha256(b"luggage vector verify").digest()
+
+
+def field(data: bytes, size: int | None = None) -> bytes:
+    return struct.pack(">I", len(data) if size is None else size) + data
+
+
+def payload(
+    value: bytes = b"s3cret",
+    kind: bytes = b"text",
+    project: bytes = b"example",
+    environment: bytes = b"demo",
+    name: bytes = b"LINES_API_KEY",
+    public: bytes = DEMO.raw,
+    epoch: bytes = struct.pack(">Q", 1),
+    label: bytes = LABEL,
+    pad: bool = True,
+) -> bytes:
+    fields = (project, environment, name, public, epoch, kind, value)
+    built = label + b"".join(field(part) for part in fields)
+    return built + bytes(-len(built) % 64) if pad else built
+
+
+def sealed(inside: bytes, pair: Pair = DEMO) -> str:
+    return f"lug1.{pair.id}.{b64(bindings.crypto_box_seal(inside, pair.raw))}"
+
+
+def write(
+    file: str, comment: str, kind: str, expect: str, body: str | bytes, /, **head: object
+) -> None:
+    path = HERE / f"{file}.txt"
+    if path.exists():
+        return
+    words = {"comment": comment, "kind": kind, "expect": expect}
+    words |= {word.replace("_", "-"): str(value) for word, value in head.items()}
+    lines = "".join(f"{word}: {value}\n" for word, value in words.items())
+    data = body if isinstance(body, bytes) else body.encode()
+    path.write_bytes(lines.encode("ascii") + b"\n" + data)
+
+
+def envelope(file: str, comment: str, expect: str, body: str, /, **head: object) -> None:
+    asked: dict[str, object] = {
+        "project": "example",
+        "environment": "demo",
+        "name": "LINES_API_KEY",
+        "epoch": 1,
+        "public_key": DEMO.public,
+        "key": DEMO.private,
+    }
+    write(f"envelope-{file}", comment, "envelope", expect, body, **(asked | head))
+
+
+def flip(text: str, at: int) -> str:
+    """Another character of the alphabet at `at`, its last bit kept."""
+    other = "B" if text[at] != "B" else "D"
+    return text[:at] + other + text[at + 1 :]
+
+
+def opens(name: str, kind: str, value: bytes) -> None:
+    body = sealed(payload(value, kind.encode()))
+    envelope(name, f"a value of type {kind}", "success", body, type=kind, value=value.hex())
+
+
+def envelopes() -> None:
+    opens("text", "text", b"s3cret")
+    opens("text-empty", "text", b"")
+    opens("text-utf8", "text", "pässwörd – 🔑\n".encode())
+    opens("bytes", "bytes", bytes(range(256)))
+    opens("bytes-longest", "bytes", b"\x5a" * 65_536)
+    opens("json", "json", b' {"a": [1, -0.5e3, null, "\\ud83d\\udd11"], "b": {}} ')
+    opens("json-deepest", "json", b"[" * 64 + b"]" * 64)
+    opens("url", "url", b"postgres://user:pass@db.example:5432/app?sslmode=require")
+    head = len(payload(b"", pad=False))
+    opens("padding-none", "text", b"x" * (-head % 64))
+    opens("padding-one", "text", b"x" * (-head % 64 - 1 if -head % 64 else 63))
+    opens("padding-most", "text", b"x" * (-head % 64 + 1))
+
+    good = sealed(payload())
+    _, key_id, box = good.split(".")
+    raw = base64.urlsafe_b64decode(box + "=" * (-len(box) % 4))
+    bad = {
+        "flipped-tag": (
+            "box",
+            flip(good, len("lug1.") + 12 + 50),
+            "one character of the tag changed",
+        ),
+        "flipped-ephemeral": (
+            "box",
+            flip(good, len("lug1.") + 12 + 3),
+            "the ephemeral key changed",
+        ),
+        "flipped-end": ("box", flip(good, len(good) - 4), "one character near the end changed"),
+        "truncated": ("box", f"lug1.{key_id}.{b64(raw[:-3])}", "the last three bytes are missing"),
+        "appended": ("box", f"lug1.{key_id}.{b64(raw + bytes(3))}", "three bytes too many"),
+        "empty-box": ("box", f"lug1.{key_id}.", "no sealed box at all"),
+        "short-box": ("box", f"lug1.{key_id}.{b64(bytes(47))}", "shorter than any sealed box"),
+        "low-order-ephemeral": (
+            "box",
+            f"lug1.{key_id}.{b64(bytes(240))}",
+            "an ephemeral key of zeros",
+        ),
+        "padded-base64": ("shape", good + "=", "base64 with padding"),
+        "standard-base64": ("shape", good[:-1] + "+", "the alphabet of standard base64"),
+        "white-space": ("shape", good[:40] + " " + good[40:], "a space inside"),
+        "line-feed": ("shape", good + "\n", "a line feed at the end"),
+        "one-part-more": ("shape", good + ".AAAA", "four parts"),
+        "one-part-less": ("shape", f"lug1.{box}", "two parts"),
+        "key-id-short": ("shape", f"lug1.{key_id[:-1]}.{box}", "a key id of ten characters"),
+        "key-id-loose-bits": ("shape", f"lug1.{loose(key_id)}.{box}", "unused bits in the key id"),
+        "upper-case-prefix": ("plaintext", "LUG1" + good[4:], "the prefix in upper case"),
+        "plaintext": ("plaintext", "s3cret", "a value that was never sealed"),
+        "empty": ("plaintext", "", "an empty text"),
+        "leading-space": ("plaintext", " " + good, "a space before"),
+        "boredbot": ("plaintext", b64(bytes(range(100))), "base64 alone, as boredbot wrote"),
+        "version-2": ("version", "lug2" + good[4:], "a later version"),
+        "version-01": ("version", "lug01" + good[4:], "a version with a leading zero"),
+        "too-long": ("size", good + "A" * 90_001, "longer than 90,000 characters"),
+        "other-key-id": ("key-id", f"lug1.{PROD.id}.{box}", "the key id of another key"),
+        "other-environments-value": (
+            "key-id",
+            sealed(payload(environment=b"prod", public=PROD.raw), PROD),
+            "the value of another environment, moved here",
+        ),
+        "relabelled": (
+            "box",
+            f"lug1.{DEMO.id}." + sealed(payload(), PROD).split(".")[2],
+            "sealed to another key, under this key's id",
+        ),
+    }
+    for name, (expect, body, comment) in bad.items():
+        envelope(name, comment, expect, body)
+    short = sealed(payload(b"x" * (-head % 64)))
+    assert len(short.split(".")[2]) % 4
+    envelope("loose-bits", "unused trailing bits are not zero", "shape", loose(short))
+    envelope(
+        "other-key", "the private key of another environment", "no-match", good, key=PROD.private
+    )
+
+    inside = {
+        "name": ("context", payload(name=b"MOOD_API_KEY"), "sealed for another name"),
+        "environment": ("context", payload(environment=b"prod"), "sealed for another environment"),
+        "project": ("context", payload(project=b"shop"), "sealed for another project"),
+        "epoch": ("context", payload(epoch=struct.pack(">Q", 2)), "sealed for another epoch"),
+        "epoch-short": ("context", payload(epoch=struct.pack(">I", 1)), "an epoch of four bytes"),
+        "public-key": ("context", payload(public=PROD.raw), "says that it is for another key"),
+        "name-lower": ("context", payload(name=b"lines_api_key"), "the name in lower case"),
+        "name-nul": ("context", payload(name=b"LINES_API_KEY\0"), "the name with a NUL after it"),
+        "label-v2": ("version", payload(label=b"luggage-secret-v2\n"), "a later payload"),
+        "label-none": ("payload", payload(label=b""), "no label"),
+        "label-other": ("payload", payload(label=b"luggage-bundle-v1\n"), "the label of a bundle"),
+        "nothing": ("payload", b"", "an empty payload"),
+        "label-alone": ("payload", LABEL, "nothing but the label"),
+        "field-missing": (
+            "payload",
+            payload(pad=False)[: -len(field(b"s3cret"))],
+            "no value, and no padding that could pass for one",
+        ),
+        "field-more": ("payload", padded(payload(pad=False) + field(b"more")), "an eighth field"),
+        "field-overlong": (
+            "payload",
+            padded(payload(pad=False)[:-10] + field(b"s3cret", 4096)),
+            "the value's length points past the end",
+        ),
+        "padding-not-zero": ("payload", payload()[:-1] + b"\x01", "the last byte of padding is 1"),
+        "padding-missing": ("payload", payload(pad=False), "no padding"),
+        "padding-too-long": ("payload", payload() + bytes(64), "64 bytes of padding too many"),
+        "value-too-long": ("payload", payload(bytes(65_537), b"bytes"), "a value of 65,537 bytes"),
+        "type-unknown": ("type", payload(kind=b"yaml"), "a type nobody knows"),
+        "type-empty": ("type", payload(kind=b""), "no type"),
+        "type-upper": ("type", payload(kind=b"TEXT"), "a type in upper case"),
+        "text-not-utf8": ("value", payload(b"\xff\xfe"), "text that is not UTF-8"),
+        "text-surrogate": ("value", payload(b"\xed\xa0\x80"), "a surrogate in UTF-8"),
+        "text-overlong": ("value", payload(b"\xc0\xaf"), "an overlong form"),
+        "json-broken": ("value", payload(b"{", b"json"), "half a JSON text"),
+        "json-empty": ("value", payload(b"", b"json"), "no JSON text"),
+        "json-twice": ("value", payload(b'{"a":1,"\\u0061":2}', b"json"), "a member twice"),
+        "json-nan": ("value", payload(b"[NaN]", b"json"), "NaN"),
+        "json-infinity": ("value", payload(b"-Infinity", b"json"), "minus infinity"),
+        "json-too-large": ("value", payload(b"1e999", b"json"), "infinite as binary64"),
+        "json-digits": ("value", payload(b"1" * 301, b"json"), "301 digits"),
+        "json-bom": ("value", payload(b"\xef\xbb\xbf1", b"json"), "a byte order mark"),
+        "json-deep": ("value", payload(b"[" * 65 + b"]" * 65, b"json"), "65 deep"),
+        "json-surrogate": ("value", payload(b'"\\ud800"', b"json"), "half a surrogate pair"),
+        "url-space": ("value", payload(b"http://a b", b"url"), "a space in a URL"),
+        "url-no-scheme": ("value", payload(b"//host/path", b"url"), "a URL without a scheme"),
+        "url-scheme-alone": ("value", payload(b"http:", b"url"), "a scheme and nothing after it"),
+        "url-not-ascii": ("value", payload("http://ü".encode(), b"url"), "a URL that is not ASCII"),
+        "url-line-feed": ("value", payload(b"http://a\n", b"url"), "a line feed after a URL"),
+    }
+    for name, (expect, built, comment) in inside.items():
+        envelope(f"inside-{name}", comment, expect, sealed(built))
+
+
+def padded(data: bytes) -> bytes:
+    return data + bytes(-len(data) % 64)
+
+
+def loose(text: str) -> str:
+    """The last character with its lowest, unused bit set."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return text[:-1] + alphabet[alphabet.index(text[-1]) | 1]
+
+
+def keys() -> None:
+    write(
+        "key-public",
+        "a public key",
+        "key",
+        "success",
+        DEMO.public,
+        wanted="public",
+        public_key=DEMO.public,
+        key_id=DEMO.id,
+    )
+    write(
+        "key-private",
+        "a private key",
+        "key",
+        "success",
+        DEMO.private,
+        wanted="private",
+        public_key=DEMO.public,
+        key_id=DEMO.id,
+    )
+    zero = text_of("lugkey1.", bytes(32))
+    public = bindings.crypto_scalarmult_base(bytes(32))
+    write(
+        "key-private-zero",
+        "any 32 bytes are a private key",
+        "key",
+        "success",
+        zero,
+        wanted="private",
+        public_key=text_of("lugpub1.", public),
+        key_id=b64(digest(public)[:8]),
+    )
+    crossed = "lugpub1." + b64(DEMO.secret + digest(b"lugkey1." + DEMO.secret)[:4])
+    bad = {
+        "public-checksum": ("checksum", "public", flip(DEMO.public, 20), "one character changed"),
+        "private-checksum": (
+            "checksum",
+            "private",
+            flip(DEMO.private, 20),
+            "one character changed",
+        ),
+        "private-relabelled": ("checksum", "public", crossed, "a private key, its prefix changed"),
+        "public-short": ("shape", "public", DEMO.public[:-1], "one character less"),
+        "public-long": ("shape", "public", DEMO.public + "A", "one character more"),
+        "private-space": ("shape", "private", DEMO.private + " ", "a space at the end"),
+        "private-standard": ("shape", "private", DEMO.private[:-1] + "/", "standard base64"),
+        "private-line-feed": ("shape", "private", DEMO.private + "\n", "a line feed left"),
+        "public-wanted": ("shape", "public", DEMO.private, "a private key for a public one"),
+        "private-wanted": ("shape", "private", DEMO.public, "a public key for a private one"),
+        "upper-case": ("shape", "public", DEMO.public.upper(), "all in upper case"),
+        "empty": ("shape", "private", "", "an empty text"),
+        "hex": ("shape", "private", DEMO.secret.hex(), "a raw key in hex"),
+        "public-version-2": ("version", "public", "lugpub2" + DEMO.public[7:], "a later version"),
+        "private-version-10": ("version", "private", "lugkey10" + DEMO.private[7:], "version 10"),
+    }
+    for name, (expect, wanted, body, comment) in bad.items():
+        write(f"key-{name}", comment, "key", expect, body, wanted=wanted)
+    for name, raw in LOW_ORDER.items():
+        body = text_of("lugpub1.", bytes.fromhex(raw))
+        write(
+            f"key-low-order-{name}",
+            "a point of low order",
+            "key",
+            "public-key",
+            body,
+            wanted="public",
+        )
+    for name, raw in NOT_CANONICAL.items():
+        body = text_of("lugpub1.", bytes.fromhex(raw))
+        write(
+            f"key-not-canonical-{name}",
+            "not below 2^255 - 19",
+            "key",
+            "public-key",
+            body,
+            wanted="public",
+        )
+
+
+def record(tag: int, value: bytes) -> bytes:
+    return bytes([tag]) + field(value)
+
+
+def bundle(records: bytes, label: bytes = BUNDLE_LABEL) -> str:
+    inside = label + records
+    return "lugbundle1." + b64(inside + digest(b"lugbundle1." + inside)[:4])
+
+
+def bundles() -> None:
+    first, second = sorted((DEMO, OLD), key=lambda pair: pair.raw)
+    both = record(1, first.secret) + record(1, second.secret)
+    signed = record(2, VERIFY) + record(3, struct.pack(">Q", 7))
+    write(
+        "bundle-one",
+        "one key",
+        "bundle",
+        "success",
+        bundle(record(1, DEMO.secret)),
+        public_key=DEMO.public,
+    )
+    write(
+        "bundle-two",
+        "two keys",
+        "bundle",
+        "success",
+        bundle(both),
+        public_key=f"{first.public} {second.public}",
+    )
+    write(
+        "bundle-verify",
+        "with a verify key",
+        "bundle",
+        "success",
+        bundle(both + signed),
+        public_key=f"{first.public} {second.public}",
+        verify_key=VERIFY.hex(),
+        minimum_serial=7,
+    )
+    eight = sorted((Pair(f"eight {n}") for n in range(8)), key=lambda pair: pair.raw)
+    nine = sorted((Pair(f"eight {n}") for n in range(9)), key=lambda pair: pair.raw)
+    write(
+        "bundle-eight",
+        "eight keys",
+        "bundle",
+        "success",
+        bundle(b"".join(record(1, pair.secret) for pair in eight)),
+        public_key=" ".join(pair.public for pair in eight),
+    )
+    good = bundle(both)
+    serials = {"zero": 0, "over": 2**63}
+    bad = {
+        "empty": ("payload", bundle(b""), "no key"),
+        "nine": ("payload", bundle(b"".join(record(1, p.secret) for p in nine)), "nine keys"),
+        "order": (
+            "payload",
+            bundle(record(1, second.secret) + record(1, first.secret)),
+            "unsorted",
+        ),
+        "twice": ("payload", bundle(record(1, DEMO.secret) * 2), "a key twice"),
+        "tags-order": ("payload", bundle(signed + both), "the tags out of order"),
+        "verify-alone": ("payload", bundle(both + record(2, VERIFY)), "a verify key, no serial"),
+        "serial-alone": (
+            "payload",
+            bundle(both + record(3, struct.pack(">Q", 7))),
+            "a serial, no verify key",
+        ),
+        "tag-unknown": ("payload", bundle(both + record(4, b"x")), "an unknown tag"),
+        "key-short": ("payload", bundle(record(1, DEMO.secret[:31])), "a key of 31 bytes"),
+        "cut": ("payload", bundle(both[:-1]), "the last record cut short"),
+        "bytes-left": ("payload", bundle(both + b"\0"), "a byte after the last record"),
+        "label-other": ("payload", bundle(both, b"luggage-secret-v1\n"), "another label"),
+        "label-v2": ("version", bundle(both, b"luggage-bundle-v2\n"), "a later payload"),
+        "checksum": ("checksum", flip(good, 60), "one character changed"),
+        "short": ("checksum", "lugbundle1.AAAA", "shorter than its checksum"),
+        "padded": ("shape", good + "=", "base64 with padding"),
+        "version-2": ("version", "lugbundle2" + good[10:], "a later version"),
+        "too-long": ("size", good + "A" * 4096, "longer than 4,096 characters"),
+    }
+    for name, serial in serials.items():
+        records = both + record(2, VERIFY) + record(3, struct.pack(">Q", serial))
+        bad[f"serial-{name}"] = ("payload", bundle(records), "a serial out of range")
+    for name, (expect, body, comment) in bad.items():
+        write(f"bundle-{name}", comment, "bundle", expect, body)
+
+
+CONFIG = """\
+\"\"\"An example.\"\"\"
+
+from luggage import crypto
+
+SECRETS = crypto.Secrets(
+    format=1,
+    project="example",
+    required=("LINES_API_KEY",),
+    environments={{
+        "demo": crypto.Environment(
+            public_key="{demo}",
+            epoch=1,
+            values={{
+                "LINES_API_KEY": "{lines}",
+                "MOOD_API_KEY": "{mood}",
+            }},
+        ),
+    }},
+)
+"""
+
+
+def configs() -> None:
+    lines, mood = sealed(payload()), sealed(payload(name=b"MOOD_API_KEY"))
+    good = CONFIG.format(demo=DEMO.public, lines=lines, mood=mood)
+    all_names = "demo/LINES_API_KEY demo/MOOD_API_KEY"
+
+    def change(old: str, new: str, count: int = 1) -> str:
+        assert old in good, old
+        return good.replace(old, new, count)
+
+    prod = f'"prod": crypto.Environment(public_key="{DEMO.public}", epoch=1, values={{}}),'
+    passes = {
+        "plain": (good, "as luggage writes it"),
+        "crlf": (good.replace("\n", "\r\n"), "lines that end in CRLF"),
+        "bom": ("\ufeff" + good, "a byte order mark"),
+        "comments": (
+            change("    format=1,", "    # ünïcödé, ) } ] \" '\n    format = 1 ,  # one"),
+            "comments, odd spacing",
+        ),
+        "single-quotes": (good.replace('"LINES_API_KEY":', "'LINES_API_KEY' :"), "single quotes"),
+        "keyword-order": (
+            change("    format=1,\n", "").replace("    },\n)", "    },\n    format=1\n)"),
+            "keywords in another order, no last comma",
+        ),
+        "no-required": (change('    required=("LINES_API_KEY",),\n', ""), "nothing required"),
+        "required-list": (change('("LINES_API_KEY",)', '["LINES_API_KEY"]'), "a list"),
+        "bare-callee": (good.replace("crypto.", ""), "callees without dots"),
+        "backslash": (change("format=1", "format=\\\n1"), "a line joined by a backslash"),
+        "utf8-cookie": ("# -*- coding: utf-8 -*-\n" + good, "an encoding declaration"),
+    }
+    for name, (body, comment) in passes.items():
+        write(f"config-{name}", comment, "config", "success", body, secrets=all_names)
+    empty = 'SECRETS = Secrets(format=1, project="a", environments={})\n'
+    write("config-no-environment", "no environment", "config", "success", empty, secrets="")
+    bad = {
+        "format-2": (change("format=1", "format=2"), "an unknown format"),
+        "format-true": (change("format=1", "format=True"), "True is no number here"),
+        "format-hex": (change("format=1", "format=0x1"), "a number that is not decimal digits"),
+        "format-missing": (change("    format=1,\n", ""), "no format"),
+        "keyword-unknown": (
+            change("    format=1,", "    format=1,\n    extra=1,"),
+            "one word more",
+        ),
+        "positional": (change("    format=1,", "    1,"), "an argument without its keyword"),
+        "project-upper": (change('"example"', '"Example"'), "a project in upper case"),
+        "project-f-string": (change('"example"', 'f"example"'), "an f-string"),
+        "project-prefix": (change('"example"', 'u"example"'), "a string with a prefix"),
+        "project-raw": (change('"example"', 'r"example"'), "a raw string"),
+        "project-tripled": (change('"example"', '"""example"""'), "three quotes"),
+        "project-escape": (change('"example"', '"ex\\x61mple"'), "an escape sequence"),
+        "project-joined": (change('"example"', '"exam" "ple"'), "two strings, joined"),
+        "project-name": (change('"example"', "PROJECT"), "a name for a string"),
+        "parentheses": (change('"example"', '("example")'), "parentheses around a string"),
+        "required-string": (
+            change('("LINES_API_KEY",)', '("LINES_API_KEY")'),
+            "a tuple's comma missing",
+        ),
+        "required-twice": (
+            change('("LINES_API_KEY",)', '("LINES_API_KEY", "LINES_API_KEY")'),
+            "a required name twice",
+        ),
+        "required-lower": (
+            change('("LINES_API_KEY",)', '("lines",)'),
+            "a required name in lower case",
+        ),
+        "name-twice": (change('"MOOD_API_KEY"', '"LINES_API_KEY"'), "a secret twice"),
+        "name-lower": (change('"MOOD_API_KEY"', '"mood"'), "a secret in lower case"),
+        "environment-upper": (change('"demo"', '"Demo"'), "an environment in upper case"),
+        "same-public-key": (
+            change('        "demo":', f'        {prod}\n        "demo":'),
+            "two environments with one key",
+        ),
+        "epoch-zero": (change("epoch=1", "epoch=0"), "epoch 0"),
+        "epoch-string": (change("epoch=1", 'epoch="1"'), "an epoch that is a string"),
+        "epoch-underscore": (change("epoch=1", "epoch=1_0"), "digits with an underscore"),
+        "epoch-over": (change("epoch=1", f"epoch={2**63}"), "an epoch of 2^63"),
+        "public-key": (
+            change(DEMO.public, flip(DEMO.public, 20)),
+            "a public key with a typing error",
+        ),
+        "plaintext": (change(lines, "s3cret"), "a value that was never sealed"),
+        "other-key": (change(DEMO.public, PROD.public), "values sealed to another key"),
+        "value-computed": (change(f'"{lines}"', f'"{lines}".strip()'), "a computed value"),
+        "double-star": (change('"MOOD_API_KEY"', '**{},\n"MOOD_API_KEY"'), "two stars in a dict"),
+        "dict-call": (change("environments={", "environments=dict(a=1) or {"), "a computed dict"),
+        "twice": (good + "\nSECRETS = None\n", "a second assignment"),
+        "annotated": (change("SECRETS =", "SECRETS: object ="), "an annotated assignment"),
+        "chained": (change("SECRETS =", "SECRETS = OTHER ="), "a chained assignment"),
+        "deleted": (good + "\ndel SECRETS\n", "a deletion"),
+        "in-if": (
+            "if True:\n" + "".join(f"    {it}\n" for it in good.splitlines()),
+            "not at top level",
+        ),
+        "star-import": (good + "\nfrom os.path import *\n", "a star import"),
+        "global": (good + "\ndef f():\n    global SECRETS\n", "a global declaration"),
+        "import-as": (good + "\nimport os as SECRETS\n", "an import of that name"),
+        "missing": ('"""Nothing here."""\n', "no such assignment"),
+        "callee": (change("crypto.Environment", "crypto.Env"), "another callee"),
+        "callee-call": (change("crypto.Secrets", "crypto().Secrets"), "a callee that is called"),
+        "syntax": (good[:-3], "no Python"),
+    }
+    for name, (body, comment) in bad.items():
+        write(f"config-{name}", comment, "config", "config", body)
+    raw = {
+        "latin-1": (good.replace("An example", "Ein Übel").encode("latin-1"), "not UTF-8"),
+        "latin-1-cookie": (b"# coding: latin-1\n" + good.encode(), "declares another encoding"),
+        "lone-cr": (good.replace("An example", "An\rexample").encode(), "a lone carriage return"),
+        "nul": (good.encode() + b"\0", "a NUL"),
+    }
+    for name, (data, comment) in raw.items():
+        write(f"config-{name}", comment, "config", "config", data)
+
+
+if __name__ == "__main__":
+    envelopes()
+    keys()
+    bundles()
+    configs()
