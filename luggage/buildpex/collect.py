@@ -65,12 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     process.interruptible()
     try:
-        options.cache.mkdir(parents=True, exist_ok=True)
-        folder = options.cache / digest(options.locks, platform.python_version())
+        cache = options.cache.resolve()
+        cache.mkdir(parents=True, exist_ok=True)
+        folder = cache / digest(options.locks, platform.python_version())
         how = "reused"
         if options.again or not folder.is_dir():
-            sweep(options.cache, time.time() - _DAY)
-            with tempfile.TemporaryDirectory(dir=options.cache, prefix="new.") as new:
+            sweep(cache, time.time() - _DAY)
+            with tempfile.TemporaryDirectory(dir=cache, prefix="new.") as new:
                 environ: Mapping[str, str] = os.environ
                 if options.settings:
                     environ, warnings = _translated(options.settings.resolve())
