@@ -105,6 +105,10 @@ class Monitor(ProcessMonitor):
         self._stages: list[Callable[[str], bool]] = []
         self._deadline: Any = None
 
+    def close(self) -> None:
+        """Close what was opened for the children."""
+        os.close(self._null)
+
     # -- starting
 
     def addProcess(  # noqa: PLR0917

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 READY = "/-/ready"
 HEALTHY = "/-/healthy"
 VERSION = "/-/version"
+TEXT = "text/plain; charset=utf-8"
 
 
 def endpoints(app: WSGIApplication, *, version: Mapping[str, object]) -> WSGIApplication:
@@ -20,8 +21,8 @@ def endpoints(app: WSGIApplication, *, version: Mapping[str, object]) -> WSGIApp
     `version` is what `/-/version` shows, as JSON.
     """
     pages: dict[str, tuple[str, bytes]] = {
-        READY: ("text/plain; charset=utf-8", b"ready\n"),
-        HEALTHY: ("text/plain; charset=utf-8", b"healthy\n"),
+        READY: (TEXT, b"ready\n"),
+        HEALTHY: (TEXT, b"healthy\n"),
         VERSION: ("application/json", json.dumps(dict(version), sort_keys=True).encode() + b"\n"),
     }
 
@@ -37,15 +38,15 @@ def endpoints(app: WSGIApplication, *, version: Mapping[str, object]) -> WSGIApp
 def _send(
     page: tuple[str, bytes], method: str, start_response: Callable[..., object]
 ) -> Iterable[bytes]:
+    status, headers = "200 OK", [("Cache-Control", "no-store")]
     kind, body = page
     if method not in ("GET", "HEAD"):
-        start_response("405 Method Not Allowed", [("Allow", "GET, HEAD"), ("Content-Length", "0")])
-        return []
-    headers = [
+        status, headers = "405 Method Not Allowed", [("Allow", "GET, HEAD")]
+        kind, body = TEXT, b"GET and HEAD only\n"
+    headers += [
         ("Content-Type", kind),
         ("Content-Length", str(len(body))),
-        ("Cache-Control", "no-store"),
         ("X-Content-Type-Options", "nosniff"),
     ]
-    start_response("200 OK", headers)
+    start_response(status, headers)
     return [] if method == "HEAD" else [body]

@@ -1,0 +1,211 @@
+"""The monitor's decisions, with Twisted's own clock and a reactor that starts nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from twisted.internet.task import Clock
+
+from luggage.run import monitor
+from luggage.run.monitor import Child, Monitor
+from luggage.run.output import Output
+from luggage.run.receiver import Tolerant, guarded
+
+
+@dataclass
+class Transport:
+    """A process that does not exist: the signals it got."""
+
+    signals: list[str] = field(default_factory=list)
+    pipes: dict[int, Any] = field(default_factory=dict)
+
+    def signalProcess(self, name: str) -> None:
+        self.signals.append(name)
+
+
+class Reactor(Clock):
+    """Twisted's clock, and a list of what was to be started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.spawned: list[tuple[Child, dict[str, Any]]] = []
+
+    def spawnProcess(self, child: Child, program: str, args: list[str], **options: Any) -> None:
+        if program == "/missing":
+            raise FileNotFoundError(program)
+        child.transport = Transport()
+        self.spawned.append((child, options))
+
+
+@dataclass
+class World:
+    reactor: Reactor
+    monitor: Monitor
+    said: list[str]
+    crashes: list[tuple[str, int]]
+
+    def die(self, name: str, code: int | None = 1, number: int | None = None) -> None:
+        child = self.monitor.protocols[name]
+        self.monitor.exited(child, code, number)
+        self.monitor.ended(child)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    reactor, said, crashes = Reactor(), [], []
+    made = Monitor(
+        reactor,
+        Output(lambda _: None, []),
+        first=["gunicorn"],
+        descriptors={"LUGGAGE_KEY_FD": 40, "LUGGAGE_LISTEN_FD": 41},
+        crashed=lambda name, status: crashes.append((name, status)),
+        say=said.append,
+    )
+    made.startService()
+    yield World(reactor, made, said, crashes)
+    made.close()
+
+
+def test_pauses_double_up_to_half_a_minute(world: World) -> None:
+    """Quick deaths: 0.1 s, 0.2 s, … 30 s; a life of five seconds starts from 0.1 s again."""
+    world.monitor.addProcess("loop", ["/loop"])
+    pauses = []
+    for _ in range(12):
+        world.die("loop")
+        begun = world.reactor.seconds()
+        count = len(world.reactor.spawned)
+        while len(world.reactor.spawned) == count:
+            world.reactor.advance(0.05)
+        pauses.append(round(world.reactor.seconds() - begun, 1))
+    assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0, 30.0]
+    world.reactor.advance(5)
+    world.die("loop")
+    assert world.said[-1].endswith("starting it again in 0.1 s")
+    assert world.crashes == []
+
+
+def test_a_web_server_that_never_becomes_ready_is_a_crash(world: World) -> None:
+    """The fifth death in a row, with the exit status of that one."""
+    world.monitor.addProcess("gunicorn", ["/gunicorn"])
+    for _ in range(4):
+        world.die("gunicorn", 3)
+        world.reactor.advance(10)
+    assert world.crashes == []
+    world.die("gunicorn", 3)
+    assert world.crashes == [("gunicorn", 3)]
+
+
+def test_a_web_server_that_was_ready_is_none(world: World) -> None:
+    """However often it is killed, it comes back; being ready once forgets the earlier deaths."""
+    world.monitor.addProcess("gunicorn", ["/gunicorn"])
+    for life in range(30):
+        if life % 4 == 3:
+            world.monitor.became_ready(world.monitor.protocols["gunicorn"])
+        world.die("gunicorn", None, 9)
+        world.reactor.advance(40)
+    assert world.crashes == []
+
+
+def test_a_loop_is_never_a_crash_of_everything(world: World) -> None:
+    """The page is still served while a loop cannot run."""
+    world.monitor.addProcess("loop", ["/missing"])
+    for _ in range(40):
+        world.reactor.advance(31)
+    assert world.crashes == []
+    assert "loop: cannot be started: /missing" in world.said
+
+
+@pytest.mark.parametrize(
+    ("ended", "words", "status"),
+    [
+        ((0, None), "exited with status 0", 1),
+        ((7, None), "exited with status 7", 7),
+        ((None, 9), "killed by signal 9 (SIGKILL)", 137),
+        ((None, 40), "killed by signal 40", 168),
+    ],
+)
+def test_how_a_process_ended(ended: tuple[int | None, int | None], words: str, status: int) -> None:
+    """Status or signal in words; a crash's status is never 0."""
+    assert monitor.how(*ended) == words
+    assert monitor.status(*ended) == status
+
+
+def test_descriptors_go_to_those_that_are_told_of_them(world: World) -> None:
+    """A process added by hand gets neither the key nor the socket."""
+    world.monitor.addProcess("gunicorn", ["/g"], env={"LUGGAGE_LISTEN_FD": "41"})
+    world.monitor.addProcess("loop", ["/l"], env={"LUGGAGE_KEY_FD": "40"})
+    world.monitor.addProcess("other", ["/o"])
+    (_, web), (_, loop), (_, other) = world.reactor.spawned
+    assert set(web["childFDs"]) == {0, 1, 2, 41, 42}
+    assert web["env"]["LUGGAGE_READY_FD"] == "42"
+    assert set(loop["childFDs"]) == {0, 1, 2, 40}
+    assert set(other["childFDs"]) == {0, 1, 2}
+    assert set(other["env"]) == {"PATH", "LUGGAGE_SUPERVISOR"}
+
+
+def test_stopping_goes_by_stages(world: World) -> None:
+    """What serves first, then the rest, then the end; nothing is started any more."""
+    for name in ("gunicorn", "loop", "spare"):
+        world.monitor.addProcess(name, ["/" + name])
+    world.die("spare")
+    stopped: list[bool] = []
+    children = dict(world.monitor.protocols)
+    world.monitor.stop(lambda: stopped.append(True))
+    assert children["gunicorn"].transport.signals == ["TERM"]
+    assert children["loop"].transport.signals == []
+    world.reactor.advance(20)
+    assert "spare" not in world.monitor.protocols
+    world.die("gunicorn", 0)
+    assert children["loop"].transport.signals == ["TERM"]
+    assert stopped == []
+    world.die("loop", None, 15)
+    assert stopped == [True]
+    assert world.reactor.getDelayedCalls() == []
+
+
+def test_workers_that_outlive_their_master_are_waited_for(world: World) -> None:
+    """A process whose output is still open may be answering a request; but not for ever."""
+    world.monitor.addProcess("gunicorn", ["/g"])
+    world.monitor.addProcess("loop", ["/l"])
+    loop = world.monitor.protocols["loop"]
+    world.monitor.exited(world.monitor.protocols["gunicorn"], None, 9)
+    world.monitor.stop(lambda: None)
+    world.reactor.advance(30)
+    assert loop.transport.signals == []
+    world.reactor.advance(7)
+    assert loop.transport.signals == ["TERM"]
+
+
+def test_what_is_wrong_with_one_file_is_told_and_left_out(world: World) -> None:
+    """Removing or mending it afterwards works as if it had never been."""
+    receiver = Tolerant(world.monitor, {"A": "1"}, world.said.append)
+    receiver.add("bad", b"{")
+    receiver.remove("bad")
+    receiver.add("bad", b'{"args": ["/x"], "env_inherit": ["A", "B"], "group": ["g"]}')
+    [(_, options)] = world.reactor.spawned
+    assert options["env"]["A"] == "1"
+    assert "NCOLONY_CONFIG" not in options["env"]
+    for text in (b"{}", b'{"type": "RESTART", "name": "nobody"}', b"\xff"):
+        receiver.message(text)
+    assert len([line for line in world.said if line.startswith("message: thrown away")]) == 3
+    receiver.message(b'{"type": "RESTART-GROUP", "group": "g"}')
+    assert world.monitor.protocols["bad"].transport.signals == ["TERM"]
+
+
+def test_an_exception_is_told_once_in_a_row() -> None:
+    """A look that fails twice a second does not fill the log."""
+    said: list[str] = []
+    problems: list[Exception | None] = [OSError("x"), OSError("x"), None, OSError("x")]
+
+    def check() -> None:
+        problem = problems.pop(0)
+        if problem:
+            raise problem
+
+    run = guarded(check, "messages", said.append)
+    for _ in range(4):
+        run()
+    assert said == ["messages: OSError: x"] * 2

@@ -1,0 +1,75 @@
+"""The process table: what is asked for, and every mistake in it at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from luggage import run
+from luggage.errors import LuggageError
+from luggage.run import table
+from luggage.run.table import Process
+
+COMMANDS = {"gunicorn", "loop", "standin", "luggage"}
+
+
+def test_every_entry_becomes_processes_in_order() -> None:
+    """Web gets its app as argument; copies are numbered; a single one is not."""
+    asked = (run.Loop("standin"), run.Web("a.b:app"), run.Loop("loop", copies=2))
+    assert table.expand(asked, {}, COMMANDS) == [
+        Process("standin", "standin"),
+        Process("gunicorn", "gunicorn", ("a.b:app",), web=True),
+        Process("loop.1", "loop"),
+        Process("loop.2", "loop"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("environ", "names"),
+    [
+        ({}, ["loop", "standin"]),
+        ({"API_URL": ""}, ["loop", "standin"]),
+        ({"API_URL": "x"}, ["loop"]),
+    ],
+)
+def test_unless(environ: dict[str, str], names: list[str]) -> None:
+    """A loop is left out where its variable holds something; an empty one counts as not set."""
+    asked = (run.Loop("loop"), run.Loop("standin", unless="API_URL"))
+    assert [process.name for process in table.expand(asked, environ, COMMANDS)] == names
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """Names, commands, copies, apps and duplicates, a line each."""
+    asked = (
+        run.Web("no app"),
+        run.Web("a:b"),
+        run.Loop("loop", copies=0),
+        run.Loop("Loop"),
+        run.Loop("nobody"),
+        run.Loop("luggage"),
+    )
+    with pytest.raises(LuggageError) as caught:
+        table.expand(asked, {}, COMMANDS)
+    assert caught.value.message.splitlines() == [
+        "process 'gunicorn': app 'no app' is not of the form package.module:name",
+        "process 'loop': 0 copies, at least 1 is needed",
+        "process 'Loop': a command's name is lower-case letters, digits and _",
+        "process 'nobody': the deployment has no such command",
+        "process 'luggage': the supervisor's own name in the log",
+        "process 'gunicorn': in the table more than once",
+    ]
+    assert caught.value.hint == "mend PROCESSES in the deployment's start.py"
+
+
+def test_a_mistake_is_told_where_unless_would_hide_it() -> None:
+    """What is wrong on one machine is wrong on all."""
+    with pytest.raises(LuggageError, match="no such command"):
+        table.expand(
+            (run.Loop("loop"), run.Loop("nobody", unless="API_URL")), {"API_URL": "x"}, COMMANDS
+        )
+
+
+@pytest.mark.parametrize("asked", [(), (run.Loop("loop", unless="API_URL"),)])
+def test_nothing_to_start_is_an_error(asked: tuple[run.Loop, ...]) -> None:
+    """A supervisor of nothing would wait for ever."""
+    with pytest.raises(LuggageError, match="process table: nothing to start"):
+        table.expand(asked, {"API_URL": "x"}, COMMANDS)
