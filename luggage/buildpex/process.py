@@ -18,7 +18,7 @@ from typing import NoReturn
 from luggage.errors import LuggageError
 
 _SHOWN = 40  # lines of a failed process's output
-_GRACE = 1.0  # seconds for a killed process's own children to be gone
+_GRACE = 0.3  # seconds for a killed process's own children to be gone
 
 
 def run(
