@@ -48,7 +48,7 @@ _DAY = 86_400.0
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fetch what is not there yet, print the folder and how it came, and return the exit status."""
+    """Fetch what is not there yet, print how it came and the folder, and return the exit status."""
     parser = argparse.ArgumentParser(
         prog="python3 -m luggage.buildpex.collect",
         description="Fetches the wheels of every line of the locks into a folder of the cache.",
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 fetch(options.locks, Path(new), environ)
                 settle(Path(new), folder)
             how = "fetched"
-        sys.stdout.write(f"{folder} {how}\n")
+        sys.stdout.write(f"{how} {folder}\n")
     except LuggageError as error:
         sys.stderr.write(error.render() + "\n")
         return error.status
