@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 from gunicorn import arbiter, util
 from gunicorn.app.base import BaseApplication
-from gunicorn.errors import AppImportError
+from gunicorn.errors import AppImportError, HaltServer
 from gunicorn.glogging import Logger
 
 from luggage.errors import LuggageError
@@ -23,6 +24,7 @@ LISTEN = "LUGGAGE_LISTEN_FD"
 READY = "LUGGAGE_READY_FD"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes private, unlinked files in it
 GRACE = 30  # seconds that a request has to finish after TERM
+BOOTS = 5
 QUIET = ("/-/healthy", "/-/ready")
 
 
@@ -111,16 +113,35 @@ def options(bind: str, workers: int, threads: int, log_level: str) -> dict[str, 
 
 
 def hooks(ready: int | None) -> dict[str, Any]:
-    """gunicorn's hooks: workers follow their master, and tell `ready` when they serve."""
+    """gunicorn's hooks: workers follow their master, and tell `ready` when they serve.
+
+    A master none of whose workers ever starts to serve gives up after BOOTS of them, with
+    gunicorn's own status for that; gunicorn does so only where a worker ends with an exception.
+    """
+    booted = mmap.mmap(-1, 1)  # shared with the workers
+    deaths: list[int] = []
 
     def post_fork(_server: Any, worker: Any) -> None:
         kin.follow(worker.ppid)
 
     def post_worker_init(_worker: Any) -> None:
+        booted[0] = 1
         if ready is not None:
             with contextlib.suppress(OSError):
                 os.write(ready, b"\n")
             with contextlib.suppress(OSError):
                 os.close(ready)
 
-    return {"post_fork": post_fork, "post_worker_init": post_worker_init}
+    def child_exit(server: Any, worker: Any) -> None:
+        stopping = not server.LISTENERS
+        if booted[0] or stopping:
+            return
+        deaths.append(worker.pid)
+        if len(deaths) >= BOOTS:
+            raise HaltServer("no worker has become ready", arbiter.Arbiter.WORKER_BOOT_ERROR)
+
+    return {
+        "post_fork": post_fork,
+        "post_worker_init": post_worker_init,
+        "child_exit": child_exit,
+    }

@@ -145,7 +145,11 @@ class Running:
         return sorted(found)
 
     def signal(self, number: int) -> None:
-        self.process.send_signal(number)
+        """Send a signal; INT to the whole group, as a terminal does for Ctrl-C."""
+        if number == signal.SIGINT:
+            os.killpg(self.process.pid, number)
+        else:
+            self.process.send_signal(number)
 
     reader: threading.Thread = field(default_factory=threading.Thread)
 
@@ -163,6 +167,7 @@ def started(
         env=environ | variables,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
     running = Running(process, int(str((environ | variables).get("PORT", port)).strip("a")))
     running.reader = threading.Thread(target=running.follow, daemon=True)

@@ -128,9 +128,10 @@ def test_a_loop_that_dies_at_once_is_tried_more_and_more_slowly(made: Made) -> N
         assert running.get("/")[0] == 200
 
 
-def test_a_crash_loop_of_the_web_server_ends_everything(made: Made) -> None:
+@pytest.mark.parametrize("does", ["die", "vanish"])
+def test_a_crash_loop_of_the_web_server_ends_everything(made: Made, does: str) -> None:
     """Five deaths in a row without being ready: its exit status, and its last lines at the end."""
-    with started(made, APP_DOES="die") as running:
+    with started(made, APP_DOES=does) as running:
         status = running.wait()
         assert status != 0
         assert f"exited with status {status}" in running.text
@@ -138,7 +139,8 @@ def test_a_crash_loop_of_the_web_server_ends_everything(made: Made) -> None:
         end = running.lines[-21:]
         assert end[0] == b"luggage  | gunicorn: its last lines were:"
         assert all(line.startswith(b"gunicorn | ") for line in end[1:])
-        assert b"gunicorn | the app cannot start" in end
+        wanted = "the app cannot start" if does == "die" else "no worker has become ready"
+        assert wanted.encode() in b"".join(end)
 
 
 def test_orphans_are_adopted_and_reaped(made: Made) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +20,7 @@ from luggage.run.receiver import Tolerant, guarded
 class Transport:
     """A process that does not exist: the signals it got."""
 
+    pid: int = 0
     signals: list[str] = field(default_factory=list)
     pipes: dict[int, Any] = field(default_factory=dict)
 
@@ -164,6 +166,25 @@ def test_stopping_goes_by_stages(world: World) -> None:
     world.die("loop", None, 15)
     assert stopped == [True]
     assert world.reactor.getDelayedCalls() == []
+
+
+def test_what_ignores_term_is_killed_with_its_group(world: World) -> None:
+    """After 35 s, longer than gunicorn gives its requests: the process and all it forked."""
+    script = "sleep 100 & trap '' TERM; echo up; wait; wait"
+    with subprocess.Popen(
+        ["/bin/sh", "-c", script], stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"up\n"
+        world.monitor.addProcess("loop", ["/l"])
+        world.monitor.protocols["loop"].transport.pid = process.pid
+        world.monitor.stop(lambda: None)
+        world.reactor.advance(34.9)
+        assert process.poll() is None
+        world.reactor.advance(0.2)
+        assert process.wait(5) == -9
+        assert process.stdout.read() == b"", "the sleep that held the pipe is gone as well"
+    assert world.said[-1] == "loop: still runs 35 s after TERM: killed"
 
 
 def test_workers_that_outlive_their_master_are_waited_for(world: World) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,15 +75,20 @@ def test_a_full_pipe_is_waited_for() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     data = os.urandom(300_000)
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        output.to_descriptor(writer)(data)
-        os._exit(0)
+    read: list[bytes] = []
+
+    def slow_reader() -> None:
+        with os.fdopen(reader, "rb") as file:
+            while chunk := file.read1(10_000):
+                read.append(chunk)
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=slow_reader)
+    thread.start()
+    output.to_descriptor(writer)(data)
     os.close(writer)
-    with os.fdopen(reader, "rb") as file:
-        assert file.read() == data
-    os.waitpid(child, 0)
+    thread.join()
+    assert b"".join(read) == data
 
 
 def test_a_log_that_nobody_reads_stops_nothing() -> None:

@@ -13,6 +13,8 @@ from luggage import web
 if os.environ.get("APP_DOES") == "die":
     print("the app cannot start")
     sys.exit(9)
+if os.environ.get("APP_DOES") == "vanish":
+    os.abort()
 
 SECRET = config.SECRETS.open()["CANARY"].reveal()
 
