@@ -135,8 +135,7 @@ class _Reader:
             seen.add(key.value)
             entries.append(Entry(key, self.offset(value.end_lineno, value.end_col_offset)))
         opening = self.offset(node.lineno, node.col_offset)
-        closing = self.offset(node.end_lineno, node.end_col_offset) - 1
-        return Table(opening, closing, tuple(entries)), node.values
+        return Table(opening, tuple(entries)), node.values
 
     def environment(self, node: ast.expr) -> Environment:
         callee, words = self.call(node, "Environment")

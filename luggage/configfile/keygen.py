@@ -31,7 +31,7 @@ def add(config: Path, root: Path, name: str, ignored: Callable[[Path], bool]) ->
             "environment: its name is not lower-case letters, digits and '-'",
             "such as: demo, staging, prod",
         )
-    splice.check_new_environment(config.read_bytes(), name)
+    splice.check_new_environment(write.read(config), name)
     path = root / f"{name}.key"
     _check_place(path, ignored)
     key = keys.generate()

@@ -25,10 +25,9 @@ class Entry:
 
 @dataclass(frozen=True)
 class Table:
-    """A dict: the offsets of its braces, and its entries in the order they are written."""
+    """A dict: the offset of its opening brace, and its entries in the order they are written."""
 
     opening: int
-    closing: int
     entries: tuple[Entry, ...]
 
 

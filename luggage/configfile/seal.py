@@ -27,7 +27,7 @@ def place(path: Path, name: str, environment: str | None) -> Context:
 
     Without `environment` it is the only one there is.
     """
-    return _place(_read(path), name, environment)
+    return _place(grammar.read(write.read(path)), name, environment)
 
 
 def put(path: Path, context: Context, value: Secret, kind: str) -> Put:
@@ -59,13 +59,6 @@ def _write(path: Path, context: Context, sealed: str) -> Put:
 
     write.update(path, edit)
     return done[0]
-
-
-def _read(path: Path) -> Config:
-    try:
-        return grammar.read(path.read_bytes())
-    except OSError as error:
-        raise LuggageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _place(config: Config, name: str, environment: str | None) -> Context:

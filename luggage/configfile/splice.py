@@ -107,7 +107,7 @@ def _insert(source: bytes, table: Table, name: str, block: list[bytes]) -> bytes
         return _cut(source, rest.end(), rest.end(), lines)
     if not entries:
         lines = b"".join(eol + margin + _STEP + line for line in block)
-        return _cut(source, start, table.closing, lines + eol + margin)
+        return _cut(source, start, start, lines + eol + margin)
     inline = b"".join(
         line if line.endswith(b"(") else line + b" " for line in map(bytes.strip, block)
     )

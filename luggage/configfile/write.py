@@ -33,6 +33,14 @@ def update(path: Path, edit: Callable[[bytes], bytes]) -> None:
         raise LuggageError(f"{path}: cannot be changed: {error.strerror}") from error
 
 
+def read(path: Path) -> bytes:
+    """The bytes of `path`; raises LuggageError."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise LuggageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
 def create_private(path: Path, data: bytes) -> None:
     """Make a new file that only its owner reads, on the disk when this returns; raises OSError.
 
