@@ -22,6 +22,7 @@ from luggage.errors import LuggageError
 
 HOME = Path("/app")
 _HASH_BASED = 1  # the flag of a pyc that is checked by its source's hash (PEP 552)
+_PARTS = 2  # whatever the machine has, or its number of processors would show
 
 
 @dataclass(frozen=True)
@@ -100,20 +101,19 @@ def _unpack(workshop: Workshop, pex: Path, venv: Path, scope: str) -> None:
 
 
 def _compile(workshop: Workshop, modules: list[Path]) -> None:
-    """Compile modules in one process and a fixed order: what a process has seen shows in its pycs.
+    """Compile modules in fixed parts and a fixed order: what a process has seen shows in its pycs.
 
     pex's own `--compile` would compile every dependency again with the sources. A module that
     is no Python (a template, another version's) stays as it is.
     """
-    listing = workshop.folder / "tmp" / "modules"
-    listing.write_text("".join(f"{path}\n" for path in modules), encoding="utf-8")
-    words = ["-m", "compileall", "-q", "--invalidation-mode=checked-hash", "-i", str(listing)]
-    process.capture(
-        [sys.executable, *words],
-        environ=workshop.environ,
-        cwd=workshop.folder / "tmp",
-        subject="compileall",
-    )
+    temporary = workshop.folder / "tmp"
+    words = []
+    for part in range(_PARTS):
+        listing = temporary / f"modules-{part}"
+        listing.write_text("".join(f"{path}\n" for path in modules[part::_PARTS]), "utf-8")
+        mode = "--invalidation-mode=checked-hash"
+        words.append([sys.executable, "-m", "compileall", "-q", mode, "-i", str(listing)])
+    process.capture_all(words, environ=workshop.environ, cwd=temporary, subject="compileall")
 
 
 @contextmanager

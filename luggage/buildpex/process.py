@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -48,6 +48,24 @@ def capture(
     The umask is 022 whatever the caller's is, so that it shows in no artifact. Where this is
     interrupted, the process and every process it started are killed.
     """
+    (done,) = capture_all([argv], environ=environ, cwd=cwd, subject=subject)
+    return done
+
+
+def capture_all(
+    argvs: Iterable[Sequence[str]], *, environ: Mapping[str, str], cwd: Path, subject: str
+) -> list[tuple[int, bytes, bytes]]:
+    """Run several at once, each as `capture` does, until all have ended."""
+    with contextlib.ExitStack() as stack:
+        started = [stack.enter_context(_started(argv, environ, cwd, subject)) for argv in argvs]
+        outputs = [process.communicate() for process in started]
+    return [(p.returncode, out, err) for p, (out, err) in zip(started, outputs, strict=True)]
+
+
+@contextlib.contextmanager
+def _started(
+    argv: Sequence[str], environ: Mapping[str, str], cwd: Path, subject: str
+) -> Iterator[subprocess.Popen[bytes]]:
     try:
         process = subprocess.Popen(
             argv,
@@ -63,11 +81,10 @@ def capture(
         raise LuggageError(f"{subject}: {argv[0]} cannot be started: {error.strerror}") from error
     with process:
         try:
-            out, err = process.communicate()
+            yield process
         except BaseException:
             _kill(process)
             raise
-    return process.returncode, out, err
 
 
 def become(argv: list[str], *, environ: Mapping[str, str], cwd: Path) -> NoReturn:
