@@ -1,4 +1,4 @@
-"""Run everything: the page, the robot, and the stand-in for the service where there is no other."""
+"""Run everything: the page, the robot, and a stand-in for the service if need be."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import argparse
 import os
 
 from luggage.commands.deployment import current
+from luggage.commands.start import Openable
 from luggage.run import claim, listen, settings
 
 EXAMPLES = """\
@@ -18,8 +19,11 @@ variables:
 """
 
 
-def main(argv: list[str], app: str | None = None) -> int:
-    """Serve the app in `argv`, else `app`, on HOST and PORT or on the supervisor's socket."""
+def main(argv: list[str], app: str | None = None, secrets: Openable | None = None) -> int:
+    """Serve the app in `argv`, else `app`, on HOST and PORT or on the supervisor's socket.
+
+    `secrets`, if given, are opened first: an error is told once, instead of by every worker.
+    """
     package = current().package
     parser = argparse.ArgumentParser(
         prog=f"python -m {package} gunicorn",
@@ -36,6 +40,8 @@ def main(argv: list[str], app: str | None = None) -> int:
     )
     options = parser.parse_args(argv[1:])
     server = settings.read(settings.Server, os.environ)
+    if secrets is not None:
+        secrets.open()
     claim(os.environ)
     # gunicorn is imported once, after the key is out of the environment.
     from luggage.run.server import LISTEN, serve  # noqa: PLC0415

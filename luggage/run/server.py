@@ -37,10 +37,20 @@ class _Logger(Logger):
 
 
 class _Arbiter(arbiter.Arbiter):
-    """gunicorn's master, without the upgrade in place that cannot work under a supervisor."""
+    """gunicorn's master, without the upgrade in place that cannot work under a supervisor.
+
+    When several workers fail at once, the failure of the second does not end the stopping.
+    """
 
     def handle_usr2(self) -> None:
         self.log.warning("USR2: left out; the supervisor starts a new gunicorn when this one stops")
+
+    def reap_workers(self) -> None:
+        try:
+            super().reap_workers()
+        except HaltServer:
+            if self.LISTENERS:  # it closes them first when it stops
+                raise
 
 
 class _Application(BaseApplication):

@@ -69,6 +69,14 @@ def test_refused_before_anything_listens(made: Made, case: str) -> None:
         assert "starting" not in running.text
 
 
+def test_gunicorn_by_hand_without_a_key(made: Made) -> None:
+    """One clear error, not one of each worker."""
+    with started(made, "gunicorn", environ=made.environ()) as running:
+        assert running.wait() == 1
+        assert running.lines[0].startswith(b"error: no key: looked at ")
+        assert len(running.lines) == 2
+
+
 def test_a_missing_secret_is_refused(tmp_path: Path) -> None:
     """All required secrets without a value are named at once."""
     made = make(tmp_path, required=("CANARY", "FIRST", "SECOND"))
