@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 from pathlib import Path
 
 import pytest
-from running import CANARY, Made, Running, started
+from running import CANARY, Made, Running, free_port, started
 
 
 def traces(running: Running, *words: str) -> list[str]:
@@ -37,7 +36,7 @@ def test_the_key_leaves_no_trace(made: Made, tmp_path: Path, source: str) -> Non
         "SECRET_KEY_FILE": str(folder / "SECRET_KEY"),
         "CREDENTIALS_DIRECTORY": str(folder),
     }[source]
-    with started(made, environ=made.environ(PORT="18473", **{source: value})) as running:
+    with started(made, environ=made.environ(PORT=str(free_port()), **{source: value})) as running:
         running.wait_for("gunicorn: ready")
         running.wait_for("loop +. the secret has 24 letters")
         assert running.get("/")[1].split()[1] == str(len(CANARY))
@@ -80,14 +79,12 @@ def test_the_state_folder_is_private(made: Made) -> None:
 
 def test_without_a_state_folder_of_its_own_it_uses_memory(made: Made) -> None:
     """A folder in /dev/shm that is gone at the end, where /run/luggage cannot be used."""
-    if os.getuid() == 0:
-        Path("/run/luggage").mkdir(mode=0o700, exist_ok=True)
-    environ = made.environ(PORT="18474", SECRET_KEY=made.key)
+    environ = made.environ(PORT=str(free_port()), SECRET_KEY=made.key)
     del environ["LUGGAGE_RUN"]
     before = set(Path("/dev/shm").glob("luggage-*"))
     with started(made, environ=environ) as first:
         first.wait_for("gunicorn: ready")
-        with started(made, environ=environ, PORT="18475") as second:
+        with started(made, environ=environ, PORT=str(free_port())) as second:
             second.wait_for("gunicorn: ready")
             assert set(Path("/dev/shm").glob("luggage-*")) - before
             second.signal(signal.SIGTERM)
