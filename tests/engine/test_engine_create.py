@@ -1,0 +1,248 @@
+"""`./create` with Docker: what it makes, says, reuses, refuses and leaves behind."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.server
+import json
+import os
+import re
+import shutil
+import signal
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from engines import ARTIFACTS, IMAGE, Built, Engine, commit, sh, started
+
+pytestmark = pytest.mark.engine
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    build = folder / "build"
+    return {name: hashlib.sha256((build / name).read_bytes()).hexdigest() for name in ARTIFACTS}
+
+
+def test_result_is_one_line_and_the_last_is_the_command(built: Built) -> None:
+    """stdout is the image's name alone; stderr ends with the command to type next."""
+    head = sh("git", "rev-parse", "HEAD", cwd=built.folder).stdout.strip()
+    assert built.out == f"{IMAGE}:{head[:12]}\n"
+    command = f'docker run --rm -e SECRET_KEY="$(cat demo.key)" -p 8000:8000 {IMAGE}'
+    assert built.err.rstrip().splitlines()[-1].strip() == command
+
+
+def test_build_folder_holds_the_artifacts_and_nothing_half_made(built: Built) -> None:
+    """build/ has whole artifacts of the user's own, and no temporary file."""
+    found = {path.name for path in (built.folder / "build").iterdir()}
+    assert found == {*ARTIFACTS, "root.tar", ".inputs"}
+    assert {path.stat().st_uid for path in (built.folder / "build").iterdir()} == {os.getuid()}
+    manifest = json.loads((built.folder / "build/manifest.json").read_text())
+    head = sh("git", "rev-parse", "HEAD", cwd=built.folder).stdout.strip()
+    assert (manifest["commit"], manifest["dirty"]) == (head, False)
+
+
+def test_second_create_reuses_and_says_so(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """With nothing changed it takes under three seconds, from any folder, and says so."""
+    before = _digests(built.folder)
+    begin = time.monotonic()
+    done = docker.create(built.folder, cwd=tmp_path)
+    assert time.monotonic() - begin < 3
+    assert done.stdout == built.out
+    assert re.search(r"^pex .*reused", done.stderr, re.MULTILINE)
+    assert re.search(r"^image .*reused", done.stderr, re.MULTILINE)
+    assert f'"$(cat {built.folder}/demo.key)"' in done.stderr
+    assert _digests(built.folder) == before
+
+
+def test_altered_artifact_is_not_reused(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """A pex in build/ that is not the one that was made is made again, with the same bytes."""
+    folder = tmp_path / "another path"
+    shutil.copytree(built.folder, folder)
+    (folder / "build/example.pex").write_bytes(b"something else")
+    done = docker.create(folder, TZ="Asia/Tokyo")
+    assert "reused: nothing has changed" not in done.stderr
+    assert _digests(folder) == _digests(built.folder)
+
+
+def test_dirty_tree_is_tagged_so_and_moves_latest(
+    dirty: Built, built: Built, docker: Engine
+) -> None:
+    """Two at once in one checkout both succeed; the tag says dirty, and `latest` is this one."""
+    assert dirty.image == f"{built.image}-dirty"
+    docker.create(built.folder)
+    assert docker.inspect(f"{IMAGE}:latest", "{{.Id}}") == docker.inspect(built.image, "{{.Id}}")
+    docker.create(dirty.folder, no_proxy="canary.example.org")
+    assert docker.inspect(f"{IMAGE}:latest", "{{.Id}}") == docker.inspect(dirty.image, "{{.Id}}")
+    assert json.loads((dirty.folder / "build/manifest.json").read_text())["dirty"] is True
+    noted = (dirty.folder / "build/.inputs").read_text().splitlines()
+    assert {line.split()[2]: line.split()[1] for line in noted} == _digests(dirty.folder) | {
+        "root.tar": hashlib.sha256((dirty.folder / "build/root.tar").read_bytes()).hexdigest()
+    }
+
+
+def test_without_git_it_is_unversioned(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """An unpacked download packs, and its tag, label and manifest say that no commit is known."""
+    folder = tmp_path / "download"
+    shutil.copytree(built.folder, folder, ignore=shutil.ignore_patterns(".git", "build"))
+    environ = {"GIT_CEILING_DIRECTORIES": str(tmp_path)}
+    done = docker.create(folder, **environ)
+    assert done.stdout == f"{IMAGE}:unversioned\n"
+    label = docker.inspect(f"{IMAGE}:unversioned", _label("org.opencontainers.image.revision"))
+    assert label == "unversioned"
+    manifest = json.loads((folder / "build/manifest.json").read_text())
+    assert (manifest["commit"], manifest["dirty"]) == (None, True)
+
+
+def test_secret_value_is_nowhere(dirty: Built, docker: Engine, tmp_path: Path) -> None:
+    """The value that was sealed is in no file of the tree, the pex or the image, nor a proxy's."""
+    wanted = (b"s3cret-canary", b"canary.example.org")
+    with zipfile.ZipFile(dirty.folder / "build/example.pex") as pex:
+        members = [pex.read(name) for name in pex.namelist()]
+    saved = tmp_path / "image.tar"
+    docker("save", "-o", saved, dirty.image)
+    files = [path.read_bytes() for path in dirty.folder.rglob("*") if path.is_file()]
+    history = docker("history", "--no-trunc", dirty.image).encode()
+    for content in (*members, *files, saved.read_bytes(), history):
+        assert not any(word in content for word in wanted)
+
+
+def test_key_file_in_the_tree_is_refused(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """A private key among the sources stops the packing, by its name, before anything is made."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder, ignore=shutil.ignore_patterns("build"))
+    (folder / "example_deploy/prod.key").write_text("anything\n")
+    sh("git", "add", "-f", "example_deploy/prod.key", cwd=folder)
+    done = docker.create(folder, check=False)
+    assert done.returncode == 1
+    assert "example_deploy/prod.key: a private key is never packed" in done.stderr
+    assert list((folder / "build").iterdir()) == []
+
+
+def test_interrupted_create_leaves_nothing(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """Ctrl-C while packing ends it soon, with no container, temporary file or artifact left."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder, ignore=shutil.ignore_patterns("build"))
+    with (folder / "example_app/page.py").open("a") as page:
+        page.write("\n# another\n")
+    environ = {**docker.environ, "ENGINE": "docker"}
+    with started([folder / "create"], cwd=folder, env=environ) as create:
+        assert create.stdout is not None
+        for line in create.stdout:
+            if line.startswith("mkpex:"):
+                break
+        begin = time.monotonic()
+        os.killpg(create.pid, signal.SIGINT)
+        create.communicate(timeout=20)
+        assert time.monotonic() - begin < 10
+    assert create.returncode == 130
+    assert list((folder / "build").iterdir()) == []
+    assert docker("ps", "-aq", "--filter", "name=luggage-create") == ""
+
+
+def test_engine_that_does_not_work_is_an_error(built: Built, docker: Engine) -> None:
+    """A named engine that does not answer ends it, with what the engine said."""
+    done = docker.create(built.folder, check=False, DOCKER_HOST="tcp://127.0.0.1:1")
+    assert done.returncode == 1
+    assert re.match(r"error: ENGINE=docker does not work: .*127\.0\.0\.1:1", done.stderr)
+    done = docker.create(built.folder, check=False, ENGINE="dokcer")
+    assert done.returncode == 2
+    assert "error: ENGINE=dokcer: there is no such engine" in done.stderr
+
+
+def test_without_an_engine_the_pex_serves(built: Built, tmp_path: Path, demo_key: str) -> None:
+    """With no engine it says so in one line and makes a pex that the host's Python runs."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder, ignore=shutil.ignore_patterns("build"))
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("docker", "podman"):
+        (tools / name).write_text("#!/bin/sh\nexit 1\n")
+        (tools / name).chmod(0o755)
+    environ = {name: value for name, value in os.environ.items() if name != "ENGINE"}
+    environ["PATH"] = f"{tools}:{environ['PATH']}"
+    done = sh(folder / "create", cwd=folder, env=environ)
+    assert done.stdout == "build/example.pex\n"
+    told = [line for line in done.stderr.splitlines() if "neither docker nor podman" in line]
+    assert len(told) == 1
+    command = done.stderr.rstrip().splitlines()[-1].strip()
+    assert command == 'SECRET_KEY="$(cat demo.key)" build/example.pex start'
+    assert {path.name for path in (folder / "build").iterdir()} == {
+        "example.pex",
+        "manifest.json",
+        ".inputs",
+        "cache",
+    }
+    environ |= {"PORT": "18765", "STANDIN_PORT": "18766", "SECRET_KEY": demo_key}
+    environ["PEX_ROOT"] = str(tmp_path / "pex")
+    with started([folder / "build/example.pex", "start"], cwd=folder, env=environ) as app:
+        end = time.monotonic() + 30
+        while sh("curl", "-fs", "http://127.0.0.1:18765/", check=False).returncode:
+            assert time.monotonic() < end and app.poll() is None
+            time.sleep(0.2)
+        app.send_signal(signal.SIGTERM)
+        app.communicate(timeout=20)
+        assert app.returncode == 0
+
+
+class _Index(http.server.BaseHTTPRequestHandler):
+    """A package index that has nothing, and notes who asked and what the engine shows meanwhile."""
+
+    seen: list[str | None] = []  # noqa: RUF012
+    shown: list[str] = []  # noqa: RUF012
+
+    def do_GET(self) -> None:
+        self.seen.append(self.headers.get("Authorization"))
+        names = sh("docker", "ps", "-aq", "--filter", "name=luggage-create").stdout.split()
+        self.shown.append(sh("docker", "inspect", *names).stdout)
+        self.shown.append(sh("ps", "-eo", "args").stdout)
+        self.send_response(404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_pip_settings_reach_the_fetch_and_stay_quiet(
+    built: Built, docker: Engine, tmp_path: Path
+) -> None:
+    """An index is asked with its password, which is in no log, argument or container."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder, ignore=shutil.ignore_patterns("build"))
+    with (folder / "requirements.txt").open("a") as lock:
+        lock.write("# another lock\n")
+    commit(folder, "another lock")
+    gateway = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+    with http.server.ThreadingHTTPServer(("0.0.0.0", 0), _Index) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        where = f"{gateway}:{server.server_port}"
+        config = tmp_path / "pip.conf"
+        config.write_text(
+            f"[global]\nindex-url = http://u:pass-w0rd@{where}/simple\nextra-index-url =\n"
+            f"trusted-host = {gateway}\nretries = 0\nfind-links = /opt/nowhere\n"
+        )
+        done = docker.create(
+            folder,
+            check=False,
+            PIP_CONFIG_FILE=str(config),
+            PIP_RETRIES="0",
+            PIP_FIND_LINKS="",
+            PIP_INDEX_URL="",
+            PIP_EXTRA_INDEX_URL="",
+        )
+        server.shutdown()
+    assert done.returncode == 1
+    wanted = "Basic " + base64.b64encode(b"u:pass-w0rd").decode()
+    assert wanted in _Index.seen
+    assert "pass-w0rd" not in done.stdout + done.stderr
+    assert _Index.shown
+    assert not any("pass-w0rd" in shown for shown in _Index.shown)
+    left_out = [line for line in done.stderr.splitlines() if "'find-links'" in line]
+    assert left_out == ["warning: pip setting 'find-links': names a path of the host, left out"]
+    assert not (folder / "build/example.pex").exists()
+
+
+def _label(name: str) -> str:
+    return f'{{{{index .Config.Labels "{name}"}}}}'

@@ -1,0 +1,154 @@
+"""The image as it runs: hardened, supervised, drained, and without a trace of the key."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from engines import Built, Container, Engine
+
+from luggage.crypto import keys
+
+pytestmark = pytest.mark.engine
+needs_root = pytest.mark.skipif(
+    os.geteuid() != 0, reason="left out: root alone may look into another user's processes"
+)
+
+
+def test_hardened_container_serves_lines_within_ten_seconds(
+    built: Built, docker: Engine, demo_key: str
+) -> None:
+    """Read-only, without capabilities, as uid 65532: the page and the loop's lines come."""
+    begin = time.monotonic()
+    with docker.running(built.image, key=demo_key) as container:
+        container.wait_for(lambda: container.get()[1].count("<li") >= 1, seconds=10)
+        assert time.monotonic() - begin < 10
+        first = container.get()[1].count("<li")
+        container.wait_for(lambda: container.get()[1].count("<li") > first, seconds=10)
+        users = docker("top", container.name, "-o", "pid,uid").split()[3::2]
+        assert set(users) == {"65532"}
+
+
+def test_container_turns_healthy(built: Built, docker: Engine, demo_key: str) -> None:
+    """The health check asks the app, and the engine calls it healthy."""
+    with docker.running(built.image, key=demo_key) as container:
+        container.wait_for(
+            lambda: docker.inspect(container.name, "{{.State.Health.Status}}") == "healthy",
+            seconds=30,
+        )
+
+
+@pytest.mark.parametrize("how", ["stop", "INT"])
+def test_request_in_flight_is_answered(
+    dirty: Built, docker: Engine, demo_key: str, how: str
+) -> None:
+    """A three-second request is answered after the stop; then it ends with 0, at once."""
+    with docker.running(dirty.image, key=demo_key) as container:
+        container.serves()
+        answers: list[tuple[tuple[int, str], float]] = []
+
+        def ask() -> None:
+            answers.append((container.get("/slow"), time.monotonic()))
+
+        thread = threading.Thread(target=ask)
+        asked = time.monotonic()
+        thread.start()
+        time.sleep(1)
+        docker(*(["stop"] if how == "stop" else ["kill", "-s", how]), container.name)
+        docker("wait", container.name)
+        ended = time.monotonic()
+        thread.join()
+        answer, answered = answers[0]
+        assert answer == (200, "slow\n")
+        assert 2.5 < answered - asked < 6
+        assert ended - answered < 2
+        assert container.status() == 0
+
+
+@needs_root
+@pytest.mark.parametrize("which", ["gunicorn", "worker", "loop"])
+def test_killed_process_is_back_within_a_second(
+    built: Built, docker: Engine, demo_key: str, which: str
+) -> None:
+    """kill -9: another takes its place within a second, and the log tells."""
+    with docker.running(built.image, key=demo_key) as container:
+        container.serves()
+
+        def alive() -> list[int]:
+            return _find(container, which)
+
+        container.wait_for(lambda: len(alive()) == (2 if which == "worker" else 1))
+        before = alive()
+        lines = len(container.logs().splitlines())
+        os.kill(before[0], signal.SIGKILL)
+        container.wait_for(lambda: set(alive()) - set(before), seconds=1)
+        container.wait_for(lambda: container.get()[0] == 200, seconds=10)
+        told = "\n".join(container.logs().splitlines()[lines:])
+        assert re.search(
+            rf"{'gunicorn' if which == 'worker' else which}\b.*(SIGKILL|signal 9)", told
+        )
+        assert (
+            container.status() == 0
+            and docker.inspect(container.name, "{{.State.Running}}") == "true"
+        )
+
+
+@needs_root
+def test_key_is_in_no_process(built: Built, docker: Engine, demo_key: str) -> None:
+    """No environment and no argument of any process has the key, nor has the log."""
+    with docker.running(built.image, key=demo_key) as container:
+        container.serves()
+        processes = container.processes()
+        assert len(processes) >= 5
+        for process in processes:
+            for file in ("environ", "cmdline"):
+                content = Path(f"/proc/{process.pid}/{file}").read_bytes()
+                assert b"lugkey1" not in content, process
+                assert b"SECRET_KEY=" not in content, process
+        assert demo_key not in container.logs()
+
+
+@pytest.mark.parametrize("key", ["wrong", "none", "nonsense"])
+def test_wrong_key_is_refused(built: Built, docker: Engine, key: str) -> None:
+    """A key of another environment, none, or what is no key: one clear error, and status 1."""
+    given = {"wrong": str(keys.generate().dump().reveal()), "none": None, "nonsense": "lugkey1.x"}
+    with docker.running(built.image, key=given[key]) as container:
+        assert docker("wait", container.name) == "1"
+        errors = [line for line in container.logs().splitlines() if "error:" in line]
+        assert len(errors) == 1, container.logs()
+        assert "Traceback" not in container.logs()
+        assert "Listening" not in container.logs()
+        value = given[key]
+        assert value is None or value not in container.logs()
+
+
+def test_key_may_come_as_a_file(
+    built: Built, docker: Engine, demo_key: str, tmp_path: Path
+) -> None:
+    """/run/secrets/SECRET_KEY serves as well, and then the engine itself shows no key."""
+    with docker.running(built.image, "-e", "SECRET_KEY_FILE=/dev/shm/none", key=None) as container:
+        assert docker("wait", container.name) == "1"
+        assert "SECRET_KEY_FILE" in container.logs()
+
+
+def test_rebuilt_image_uses_the_new_value(dirty: Built, docker: Engine, demo_key: str) -> None:
+    """A secret sealed anew is what the rebuilt system uses: a key that the service refuses."""
+    with docker.running(dirty.image, key=demo_key) as container:
+        container.wait_for(
+            lambda: re.search(r"loop +\| .*(401|refused|unauthor)", container.logs())
+        )
+        assert "s3cret-canary" not in container.logs()
+
+
+def _find(container: Container, which: str) -> list[int]:
+    """The host's process ids of the gunicorn master, its workers, or the loop."""
+    processes = container.processes()
+    word = "loop" if which == "loop" else "gunicorn"
+    matching = {p.pid: p for p in processes if re.search(rf"example_deploy {word}\b", p.line)}
+    workers = {pid for pid, p in matching.items() if p.parent in matching}
+    return sorted(workers if which == "worker" else set(matching) - workers)
