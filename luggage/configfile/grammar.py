@@ -157,7 +157,12 @@ class _Reader:
             values[entry.key.value] = literal = self.string(value)
             problem = _sealed_problem(literal.value, public_key.id)
             if problem:
-                self.refuse(value, f"secret '{entry.key.value}': {problem}")
+                name = entry.key.value
+                raise ConfigError(
+                    f"secret '{name}': {problem}",
+                    value.lineno,
+                    f"remove the line, then: python -m deploy encrypt {name}",
+                )
         assert isinstance(epoch.value, int)  # noqa: S101 - is_count says so
         return Environment(callee, public.value, epoch.value, values, table)
 

@@ -85,7 +85,11 @@ def _subject(context: Context) -> str:
 def _hint(reason: str, context: Context) -> str:
     if reason == "no-match":
         return f"give the private key of environment '{context.environment}'"
-    return f"seal it again: python -m deploy encrypt {context.name} --env {context.environment}"
+    again = f"python -m deploy encrypt {context.name} --env {context.environment}"
+    # What can be seen without a key makes the module one that `encrypt` does not edit.
+    if reason in ("size", "plaintext", "version", "shape", "key-id"):
+        return f"remove its line from config.py, then: {again}"
+    return f"seal it again: {again}"
 
 
 def _try_seal(value: Secret, kind: str, context: Context) -> str | tuple[str, str]:

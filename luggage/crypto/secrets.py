@@ -186,7 +186,8 @@ class Secrets:
             raise SecretError(
                 f"secret '{name}': sealed for environment '{other}', but {source} is for "
                 f"'{environment}'",
-                f"seal it for '{environment}': python -m deploy encrypt {name} --env {environment}",
+                f"remove its line from config.py, then: python -m deploy encrypt {name} "
+                f"--env {environment}",
                 reason="key-id",
             )
         return envelope.unseal(text, key, place)

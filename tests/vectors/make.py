@@ -164,6 +164,7 @@ def envelopes() -> None:
         "one-part-more": ("shape", good + ".AAAA", "four parts"),
         "one-part-less": ("shape", f"lug1.{box}", "two parts"),
         "key-id-short": ("shape", f"lug1.{key_id[:-1]}.{box}", "a key id of ten characters"),
+        "key-id-eight": ("shape", f"lug1.{key_id[:8]}.{box}", "a key id of eight characters"),
         "key-id-loose-bits": ("shape", f"lug1.{loose(key_id)}.{box}", "unused bits in the key id"),
         "upper-case-prefix": ("plaintext", "LUG1" + good[4:], "the prefix in upper case"),
         "plaintext": ("plaintext", "s3cret", "a value that was never sealed"),
