@@ -6,7 +6,6 @@ import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
 
 from nacl import bindings
 from nacl.exceptions import CryptoError
@@ -26,7 +25,8 @@ _OTHER_VERSION = re.compile(r"lug(?:pub|key|bundle)[0-9]+\.")
 
 
 def _digest(data: bytes) -> bytes:
-    return blake2b(data, digest_size=32).digest()
+    digest: bytes = bindings.crypto_generichash_blake2b_salt_personal(data, digest_size=32)
+    return digest
 
 
 @dataclass(frozen=True)
