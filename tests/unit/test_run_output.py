@@ -6,7 +6,7 @@ import os
 import threading
 import time
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from luggage.run import output
@@ -19,6 +19,7 @@ def collect(chunks: list[bytes]) -> list[tuple[bool, bytes]]:
     return pieces + lines.end()
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40)))
 def test_short_lines_are_what_they_were(chunks: list[bytes]) -> None:
     """However a stream is cut into chunks, its lines come out, the unfinished one last."""
@@ -28,6 +29,7 @@ def test_short_lines_are_what_they_were(chunks: list[bytes]) -> None:
     assert collect(chunks) == [(True, line) for line in wanted]
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3 * PIECE), max_size=4), st.integers(1, 70_000))
 def test_long_lines_lose_nothing(sizes: list[int], chunk: int) -> None:
     """The pieces of a line make the line, and none is longer than PIECE."""
