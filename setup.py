@@ -14,7 +14,7 @@ if VERSION is None:
 setup(
     name="sealed-luggage",
     version=VERSION.group(1),
-    description="A Python web application, its locked dependencies and its sealed secrets in one file",
+    description="A Python web application, its dependencies and its secrets in one sealed file",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="MIT",

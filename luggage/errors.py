@@ -8,8 +8,8 @@ from collections.abc import Iterable
 class LuggageError(Exception):
     """Something the user can mend.
 
-    `message` is lower case, without a full stop, and names its subject. `hint` says what to type next.
-    `status` is the exit status of a command that ends with it.
+    `message` is lower case, without a full stop, and names its subject. `hint` says what to type
+    next. `status` is the exit status of a command that ends with it.
     """
 
     def __init__(self, message: str, hint: str | None = None, *, status: int = 1) -> None:
@@ -19,7 +19,7 @@ class LuggageError(Exception):
         self.status = status
 
     def render(self) -> str:
-        """The lines for stderr: every line of the message behind `error:`, the hint behind `hint:`."""
+        """The lines for stderr: the message's, each behind `error:`, and the hint's."""
         lines = [f"error: {line}" for line in self.message.splitlines()]
         if self.hint:
             lines += [f"hint: {line}" for line in self.hint.splitlines()]
