@@ -87,7 +87,8 @@ def _install(python: Path, locks: Sequence[Path]) -> None:
 
 
 def _run(words: Sequence[str], subject: str, hint: str = "see above") -> None:
-    done = subprocess.run(words, check=False, stdout=sys.stderr.fileno())
+    environ = {key: value for key, value in os.environ.items() if key != "SECRET_KEY"}
+    done = subprocess.run(words, check=False, stdout=sys.stderr.fileno(), env=environ)
     if done.returncode:
         _fail(f"{subject} (status {done.returncode})", hint)
 
