@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines import IMAGE, ROOT, Built, Engine, checkout, sh
+from engines import CANARY, IMAGE, PROXIED, ROOT, Built, Engine, checkout, sh
 
 USER = "luggage-test"
 SLOW = '''
@@ -66,9 +66,9 @@ def dirty(built: Built, docker: Engine, tmp_path_factory: pytest.TempPathFactory
     with (folder / "example_deploy/wsgi.py").open("a") as wsgi:
         wsgi.write(SLOW)
     words = [sys.executable, "-m", "deploy", "encrypt", "LINES_API_KEY"]
-    subprocess.run(words, cwd=folder, input="s3cret-canary", text=True, check=True)
+    subprocess.run(words, cwd=folder, input=CANARY, text=True, check=True)
     words = [str(folder / "create")]
-    environ = {**docker.environ, "ENGINE": "docker", "no_proxy": "canary.example.org"}
+    environ = {**docker.environ, "ENGINE": "docker", "no_proxy": PROXIED}
     both = [
         subprocess.Popen(
             words, env=environ, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE

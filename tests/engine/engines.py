@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import shutil
 import signal
 import subprocess
+import tarfile
 import time
 import urllib.error
 import urllib.request
@@ -18,6 +20,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent.parent
 # Not the user's own `example`: its tags stay where they are.
 IMAGE = "luggage-test"
+# Made anew, so that no source of these tests has them.
+CANARY = f"s3cret-{uuid.uuid4().hex}"
+PROXIED = f"{uuid.uuid4().hex}.example.org"
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 ARTIFACTS = ("example.pex", "manifest.json", "deps.tar", "app.tar")
 
@@ -105,21 +110,17 @@ class Engine:
 
     @contextlib.contextmanager
     def running(self, image: str, *options: str, key: str | None = None) -> Iterator[Container]:
-        """A hardened container of `image`, removed at the end."""
-        name = f"luggage-test-{uuid.uuid4().hex[:12]}"
+        """A hardened container of `image` that was started, removed at the end."""
         secret = () if key is None else ("-e", f"SECRET_KEY={key}")
-        self(
-            "run",
-            "-d",
-            "--name",
-            name,
-            "-p",
-            "127.0.0.1::8000",
-            *HARDENED,
-            *secret,
-            *options,
-            image,
-        )
+        with self.created(image, *HARDENED, *secret, *options) as container:
+            self("start", container.name)
+            yield container
+
+    @contextlib.contextmanager
+    def created(self, image: str, *options: str) -> Iterator[Container]:
+        """A container of `image` that is yet to start, removed at the end."""
+        name = f"luggage-test-{uuid.uuid4().hex[:12]}"
+        self("create", "--name", name, "-p", "127.0.0.1::8000", *options, image)
         try:
             yield Container(self, name)
         finally:
@@ -156,6 +157,17 @@ class Container:
     @property
     def url(self) -> str:
         return "http://" + self.engine("port", self.name, "8000/tcp").splitlines()[0]
+
+    def give(self, path: str, content: bytes) -> None:
+        """Put a file into it that any user may read, with the folders above it."""
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode="w") as tar:
+            member = tarfile.TarInfo(path.lstrip("/"))
+            member.size = len(content)
+            member.mode = 0o444
+            tar.addfile(member, io.BytesIO(content))
+        words = (*self.engine.command, "cp", "-", f"{self.name}:/")
+        subprocess.run(words, input=archive.getvalue(), check=True, env=self.engine.environ)
 
     def get(self, path: str = "/", seconds: float = 10) -> tuple[int, str]:
         """Status and text of the answer; status 0 where there is none."""

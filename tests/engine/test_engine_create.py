@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import http.server
+import ipaddress
 import json
 import os
 import re
@@ -16,7 +17,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from engines import ARTIFACTS, IMAGE, Built, Engine, commit, sh, started
+from engines import ARTIFACTS, CANARY, IMAGE, PROXIED, Built, Engine, commit, sh, started
 
 pytestmark = pytest.mark.engine
 
@@ -74,7 +75,7 @@ def test_dirty_tree_is_tagged_so_and_moves_latest(
     assert dirty.image == f"{built.image}-dirty"
     docker.create(built.folder)
     assert docker.inspect(f"{IMAGE}:latest", "{{.Id}}") == docker.inspect(built.image, "{{.Id}}")
-    docker.create(dirty.folder, no_proxy="canary.example.org")
+    docker.create(dirty.folder, no_proxy=PROXIED)
     assert docker.inspect(f"{IMAGE}:latest", "{{.Id}}") == docker.inspect(dirty.image, "{{.Id}}")
     assert json.loads((dirty.folder / "build/manifest.json").read_text())["dirty"] is True
     noted = (dirty.folder / "build/.inputs").read_text().splitlines()
@@ -98,7 +99,7 @@ def test_without_git_it_is_unversioned(built: Built, docker: Engine, tmp_path: P
 
 def test_secret_value_is_nowhere(dirty: Built, docker: Engine, tmp_path: Path) -> None:
     """The value that was sealed is in no file of the tree, the pex or the image, nor a proxy's."""
-    wanted = (b"s3cret-canary", b"canary.example.org")
+    wanted = (CANARY.encode(), PROXIED.encode())
     with zipfile.ZipFile(dirty.folder / "build/example.pex") as pex:
         members = [pex.read(name) for name in pex.namelist()]
     saved = tmp_path / "image.tar"
@@ -214,7 +215,8 @@ def test_pip_settings_reach_the_fetch_and_stay_quiet(
     with (folder / "requirements.txt").open("a") as lock:
         lock.write("# another lock\n")
     commit(folder, "another lock")
-    gateway = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", "bridge")
+    subnet = docker("network", "inspect", "-f", "{{(index .IPAM.Config 0).Subnet}}", "bridge")
+    gateway = next(ipaddress.ip_network(subnet).hosts())
     with http.server.ThreadingHTTPServer(("0.0.0.0", 0), _Index) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         where = f"{gateway}:{server.server_port}"
