@@ -21,6 +21,8 @@ _LABEL = b"luggage-secret-v1\n"
 _BUCKET = 64
 _OTHER_VERSION = re.compile(r"lug[0-9]+\.")
 _KEY_ID_LENGTH = 11
+_CONTEXT = ("project", "environment", "name", "public key", "epoch")
+_COUNT = len(_CONTEXT) + 2
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ def _try_unseal(text: str, key: PrivateKey, context: Context) -> Secret | tuple[
         problem = context.problem()
         if problem:
             raise RefusalError("context", problem)
-        key_id, box = _parts(text)
+        key_id, box = _parts(text, context.public_key.id)
         if key_id != context.public_key.id:
             raise RefusalError(
                 "key-id",
@@ -138,7 +140,8 @@ def _try_unseal(text: str, key: PrivateKey, context: Context) -> Secret | tuple[
         return refusal.reason, refusal.text
 
 
-def _parts(text: str) -> tuple[str, bytes]:
+def _parts(text: str, known: str = "") -> tuple[str, bytes]:
+    """Key id and sealed box; a key id that is `known` is canonical."""
     if not isinstance(text, str):
         raise RefusalError("plaintext", "not a sealed value")
     if len(text) > MAX_TEXT:
@@ -154,7 +157,8 @@ def _parts(text: str) -> tuple[str, bytes]:
     if len(parts) != 3 or len(parts[1]) != _KEY_ID_LENGTH:
         raise RefusalError("shape", "damaged: not the three parts of a sealed value")
     try:
-        base64url.parse(parts[1])
+        if parts[1] != known:
+            base64url.parse(parts[1])
         return parts[1], base64url.parse(parts[2])
     except RefusalError:
         pass
@@ -171,14 +175,11 @@ def _open(box: bytes, key: PrivateKey) -> bytes:
 
 def _check_payload(payload: bytes, context: Context) -> tuple[str, bytes]:
     *found, kind, value = _fields(payload)
-    for label, was, wanted in zip(
-        ("project", "environment", "name", "public key", "epoch"),
-        found,
-        context.fields(),
-        strict=True,
-    ):
-        if was != wanted:
-            raise RefusalError("context", _mismatch(label, was, wanted))
+    asked = context.fields()
+    if tuple(found) != asked:
+        for label, was, wanted in zip(_CONTEXT, found, asked, strict=True):
+            if was != wanted:
+                raise RefusalError("context", _mismatch(label, was, wanted))
     if kind.decode("latin-1") not in types.NAMES:
         raise RefusalError("type", "its type is unknown: a newer luggage wrote it")
     return kind.decode("ascii"), value
@@ -191,14 +192,14 @@ def _fields(payload: bytes) -> list[bytes]:
         raise RefusalError("payload", "what is sealed is not a luggage secret")
     at = len(_LABEL)
     fields = []
-    for _ in range(7):
-        size = int.from_bytes(payload[at : at + 4], "big")
-        if at + 4 + size > len(payload):
+    for _ in range(_COUNT):
+        start = at + 4
+        at = start + int.from_bytes(payload[at:start], "big")
+        if at > len(payload):
             raise RefusalError("payload", "what is sealed is cut short")
-        fields.append(payload[at + 4 : at + 4 + size])
-        at += 4 + size
+        fields.append(payload[start:at])
     padding = payload[at:]
-    if len(payload) % _BUCKET or len(padding) >= _BUCKET or any(padding):
+    if len(payload) % _BUCKET or len(padding) >= _BUCKET or padding.strip(b"\0"):
         raise RefusalError("payload", "what is sealed does not end in its padding")
     if len(fields[-1]) > MAX_VALUE:
         raise RefusalError("payload", f"its value is longer than {MAX_VALUE:,} bytes")

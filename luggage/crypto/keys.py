@@ -6,6 +6,7 @@ import re
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from nacl import bindings
 from nacl.exceptions import CryptoError
@@ -35,7 +36,7 @@ class PublicKey:
 
     raw: bytes
 
-    @property
+    @cached_property
     def id(self) -> str:
         """The key id: 11 characters."""
         return base64url.dump(_digest(self.raw)[:8])

@@ -179,18 +179,21 @@ class Secrets:
                 reason="context",
             )
         try:
-            other = key_names.get(envelope.recipient(text), environment)
-        except RefusalError:
-            other = environment
-        if other != environment:
-            raise SecretError(
-                f"secret '{name}': sealed for environment '{other}', but {source} is for "
-                f"'{environment}'",
-                f"remove its line from config.py, then: python -m deploy encrypt {name} "
-                f"--env {environment}",
-                reason="key-id",
-            )
-        return envelope.unseal(text, key, place)
+            return envelope.unseal(text, key, place)
+        except SecretError as error:
+            if error.reason != "key-id":
+                raise
+            wrong = error
+        other = key_names.get(envelope.recipient(text))
+        if other is None:
+            raise wrong
+        raise SecretError(
+            f"secret '{name}': sealed for environment '{other}', but {source} is for "
+            f"'{environment}'",
+            f"remove its line from config.py, then: python -m deploy encrypt {name} "
+            f"--env {environment}",
+            reason="key-id",
+        )
 
 
 def _same(found: Mapping[str, PublicKey]) -> Iterator[tuple[str, str]]:
