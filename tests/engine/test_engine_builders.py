@@ -23,7 +23,12 @@ def buildkit(docker: Engine, tmp_path_factory: pytest.TempPathFactory) -> str:
     for client in dict.fromkeys(("docker", "/usr/bin/docker")):
         if shutil.which(client):
             environ = {**os.environ, "DOCKER_BUILDKIT": "1"}
-            if sh(client, "build", folder, check=False, env=environ).returncode == 0:
+            if (
+                sh(
+                    client, "build", "-t", f"{IMAGE}:nothing", folder, check=False, env=environ
+                ).returncode
+                == 0
+            ):
                 return client
     pytest.skip("left out: no docker client here builds with BuildKit")
 
