@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from luggage.crypto import envelope, keys, names, sources
 from luggage.crypto.envelope import Context
-from luggage.crypto.errors import MissingSecretError, RefusalError, SecretError
+from luggage.crypto.errors import MissingSecretError, SecretError
 from luggage.crypto.keys import Bundle, PrivateKey, PublicKey
 from luggage.crypto.secret import Secret
 from luggage.errors import all_wrong
