@@ -20,11 +20,19 @@ GENERIC = "luggage.commands"
 
 @dataclass(frozen=True)
 class Command:
-    """A marked module: `root` is the package it lies in, `summary` its docstring's first line."""
+    """A marked module: `root` is the package it lies in, `summary` its docstring's first line.
+
+    `name` is what is typed, with '-' where the module's name has '_'.
+    """
 
     name: str
     root: str
     summary: str
+
+    @property
+    def module(self) -> str:
+        """The module's name in its package."""
+        return self.name.replace("-", "_")
 
 
 def find(package: str) -> dict[str, Command]:
@@ -38,7 +46,8 @@ def find(package: str) -> dict[str, Command]:
             tree = ast.parse(source)
             if _marked(tree):
                 summary = (ast.get_docstring(tree) or "").partition("\n")[0]
-                found[name] = Command(name, root, summary)
+                typed = name.replace("_", "-")
+                found[typed] = Command(typed, root, summary)
     return dict(sorted(found.items()))
 
 
@@ -91,11 +100,15 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         if not words or words[0] in ("-h", "--help"):
             print(page, file=out)
             return 0
-        name = words[0]
+        # Either spelling serves: whoever copies the name of the module means the same.
+        name = words[0].replace("_", "-")
         if name not in commands:
+            name = words[0]
             where = " in this artifact" if deployment.packed else ""
             raise UsageError(f"command '{name}': there is none{where}", page)
-        result = mainland.main(argv=argv, root=_importable(commands[name]), marker=MARKER)
+        command = commands[name]
+        words = [argv[0], command.module, *words[1:]]
+        result = mainland.main(argv=words, root=_importable(command), marker=MARKER)
         return result if isinstance(result, int) else 0
     except LuggageError as error:
         print(error.render(), file=sys.stderr)
@@ -106,5 +119,5 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
 
 def _importable(command: Command) -> str:
     """The root for mainland, once the module imports: mainland hides an ImportError's reason."""
-    importlib.import_module(f"{command.root}.{command.name}")
+    importlib.import_module(f"{command.root}.{command.module}")
     return command.root

@@ -83,6 +83,16 @@ def test_import_error_inside_a_command_shows_itself(shop: Path) -> None:
     assert "there is none" not in done.stderr
 
 
+def test_a_module_with_an_underscore_is_typed_with_a_hyphen(shop: Path) -> None:
+    """`wave_all.py` is the command `wave-all`, listed so, and found by either spelling."""
+    (shop / "wave_all.py").write_text(GREET.replace("Say hello", "Wave"))
+    assert re.search(r"^  wave-all +Wave\.$", run(shop).stdout, re.MULTILINE)
+    for typed in ("wave-all", "wave_all"):
+        done = run(shop, typed, "a")
+        assert (done.returncode, done.stdout) == (3, "hello ['wave_all', 'a']\n")
+    assert "error: command 'no_such': there is none" in run(shop, "no_such").stderr
+
+
 def test_own_command_goes_before_the_generic_one(
     shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
