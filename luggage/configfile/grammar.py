@@ -9,7 +9,15 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from luggage.configfile import plain
-from luggage.configfile.model import Config, Entry, Environment, Literal, Table
+from luggage.configfile.model import (
+    Config,
+    Entry,
+    Environment,
+    Literal,
+    Required,
+    Span,
+    Table,
+)
 from luggage.configfile.module import BOM, NAME, ConfigError, bound, parse
 from luggage.crypto import envelope, keys, names
 from luggage.crypto.errors import RefusalError, SecretError
@@ -61,7 +69,8 @@ class _Reader:
         if len(set(public)) != len(public):
             self.refuse(words["environments"], "two environments have the same public key")
         self.nothing_besides(statement)
-        return Config(callee, project.value, required, environments, table)
+        listed = tuple(item.value for item in required.items) if required else None
+        return Config(callee, project.value, listed, environments, table, required)
 
     def assignment(self) -> ast.Assign:
         """The one statement that binds the name; nothing else may bind it, wherever it stands."""
@@ -110,13 +119,14 @@ class _Reader:
             self.refuse(node, "a string here has no prefix, no escape and one pair of quotes")
         return Literal(node.value, start, end)
 
-    def required(self, node: ast.expr) -> tuple[str, ...]:
+    def required(self, node: ast.expr) -> Required:
         if not isinstance(node, ast.Tuple | ast.List):
             self.refuse(node, "required is not a tuple or a list (a tuple of one has a comma)")
-        found = [self.string(item).value for item in node.elts]
+        items = tuple(self.string(item) for item in node.elts)
+        found = [item.value for item in items]
         if len(set(found)) != len(found) or not all(map(names.is_secret, found)):
             self.refuse(node, "required holds names of secrets, none twice")
-        return tuple(found)
+        return Required(items, isinstance(node, ast.Tuple))
 
     def table(
         self, node: ast.expr, is_key: Callable[[object], bool]
@@ -164,7 +174,11 @@ class _Reader:
                     f"remove the line, then: python -m deploy encrypt {name}",
                 )
         assert isinstance(epoch.value, int)  # noqa: S101 - is_count says so
-        return Environment(callee, public.value, epoch.value, values, table)
+        epoch_at = Span(
+            self.offset(epoch.lineno, epoch.col_offset),
+            self.offset(epoch.end_lineno, epoch.end_col_offset),
+        )
+        return Environment(callee, public.value, epoch.value, values, table, public, epoch_at)
 
     def nothing_besides(self, statement: ast.Assign) -> None:
         """Refuse what the tree does not show: parentheses, joined strings, odd numbers.

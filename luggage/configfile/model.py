@@ -7,6 +7,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
+class Span:
+    """The offset of the first byte, and that of the byte after the last."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Literal:
     """A string literal: its value, and the offsets of its first byte and of the byte after it."""
 
@@ -40,6 +48,16 @@ class Environment:
     epoch: int
     values: Mapping[str, Literal]
     table: Table
+    public_key_at: Literal
+    epoch_at: Span
+
+
+@dataclass(frozen=True)
+class Required:
+    """The names in `required`, where they stand, and whether in a tuple or in a list."""
+
+    items: tuple[Literal, ...]
+    is_tuple: bool
 
 
 @dataclass(frozen=True)
@@ -51,6 +69,7 @@ class Config:
     required: tuple[str, ...] | None
     environments: Mapping[str, Environment]
     table: Table
+    required_at: Required | None
 
     def meaning(self) -> Meaning:
         """What it states, without places: texts that mean the same state the same."""

@@ -1,18 +1,15 @@
-"""The bytes of a config module + one name and value → its new bytes, every other byte kept."""
+"""The bytes of a config module + names and values → its new bytes, every other byte kept."""
 
 from __future__ import annotations
 
 import ast
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
-from luggage.configfile import grammar, plain
-from luggage.configfile.model import Config, Meaning, Table
+from luggage.configfile import edits, grammar
+from luggage.configfile.edits import STEP, Cut
+from luggage.configfile.model import Config, Environment, Meaning, Span
 from luggage.configfile.module import NAME, ConfigError, bound, parse
-
-_REST_OF_LINE = re.compile(rb"[ \t\f]*(?:#[^\n]*)?\r?\n")
-_INDENT = re.compile(rb"[ \t]*")
-_STEP = b"    "
 
 
 @dataclass(frozen=True)
@@ -28,20 +25,96 @@ def put(source: bytes, environment: str, name: str, sealed: str) -> Spliced:
 
     A value that stands there is replaced; a new name becomes a line of its own, in order.
     """
+    replaced = name in _environment(grammar.read(source), environment).values
+    return Spliced(put_many(source, environment, {name: sealed}), replaced)
+
+
+def put_many(source: bytes, environment: str, sealed: Mapping[str, str]) -> bytes:
+    """As `put`, with several sealed values by name."""
     config = grammar.read(source)
-    if environment not in config.environments:
-        raise ConfigError(f"there is no environment '{environment}'", hint=_known(config))
-    place = config.environments[environment]
-    old = place.values.get(name)
-    if old is not None:
-        quote = source[old.start : old.start + 1]
-        new = _cut(source, old.start, old.end, quote + sealed.encode() + quote)
-    else:
-        new = _insert(source, place.table, name, [f'"{name}": "{sealed}",'.encode()])
+    place = _environment(config, environment)
+    cuts = [
+        edits.text(source, place.values[name], value)
+        for name, value in sealed.items()
+        if name in place.values
+    ]
+    lines = {
+        name: [f'"{name}": "{value}",'.encode()]
+        for name, value in sealed.items()
+        if name not in place.values
+    }
     wanted = config.meaning()
-    wanted.values[environment][name] = sealed
-    _prove(source, new, wanted)
-    return Spliced(new, old is not None)
+    wanted.values[environment].update(sealed)
+    return _made(source, [*cuts, *edits.add(source, place.table, lines)], wanted)
+
+
+def remove(source: bytes, environment: str, name: str, *, required: bool = False) -> bytes:
+    """The module without `name` in `environment`; raises ConfigError.
+
+    Its line goes, with the comment on it. With `required` it goes from `required` as well.
+    """
+    config = grammar.read(source)
+    place = _environment(config, environment)
+    at = _index(place, environment, name)
+    spans = tuple(Span(entry.key.start, entry.end) for entry in place.table.entries)
+    cuts = edits.drop(source, spans, at)
+    wanted = config.meaning()
+    del wanted.values[environment][name]
+    if required:
+        more, wanted = _not_required(source, config, wanted, name)
+        cuts += more
+    return _made(source, cuts, wanted)
+
+
+def rename(
+    source: bytes, old: str, new: str, sealed: Mapping[str, str], *, required: bool = False
+) -> bytes:
+    """The module with `old` named `new`; `sealed` has the new value of each environment.
+
+    A line that belongs elsewhere now is moved there, with the comment on it. With `required` the
+    name is changed in `required` as well.
+    """
+    config = grammar.read(source)
+    wanted = config.meaning()
+    cuts: list[Cut] = []
+    for environment, value in sealed.items():
+        place = _environment(config, environment)
+        entry = place.table.entries[_index(place, environment, old)]
+        if new in place.values:
+            raise ConfigError(f"environment '{environment}' has '{new}' already")
+        quoted = f'"{value}"'.encode()
+        cuts += edits.move(source, place.table, entry, new, quoted) or [
+            edits.text(source, entry.key, new),
+            edits.text(source, place.values[old], value),
+        ]
+        del wanted.values[environment][old]
+        wanted.values[environment][new] = value
+    if required and config.required_at is not None and old in (config.required or ()):
+        if new in (config.required or ()):
+            more, wanted = _not_required(source, config, wanted, old)
+        else:
+            listed = {item.value: item for item in config.required_at.items}
+            more = [edits.text(source, listed[old], new)]
+            wanted = _requiring(wanted, tuple(new if it == old else it for it in listed))
+        cuts += more
+    return _made(source, cuts, wanted)
+
+
+def rekey(
+    source: bytes, environment: str, public_key: str, epoch: int, values: Mapping[str, str]
+) -> bytes:
+    """The module with another public key and epoch of `environment`, and all its values anew."""
+    config = grammar.read(source)
+    place = _environment(config, environment)
+    if set(values) != set(place.values):
+        raise ConfigError(f"environment '{environment}' has other values than those sealed anew")
+    cuts = [edits.text(source, place.values[name], value) for name, value in values.items()]
+    cuts.append(edits.text(source, place.public_key_at, public_key))
+    cuts.append(Cut(place.epoch_at.start, place.epoch_at.end, str(epoch).encode()))
+    wanted = config.meaning()
+    wanted.environments[environment] = (place.callee, public_key, epoch)
+    wanted.values[environment].update(values)
+    return _made(source, cuts, wanted)
 
 
 def add_environment(source: bytes, name: str, public_key: str) -> bytes:
@@ -53,16 +126,15 @@ def add_environment(source: bytes, name: str, public_key: str) -> bytes:
     )
     block = [
         f'"{name}": {callee}('.encode(),
-        _STEP + f'public_key="{public_key}",'.encode(),
-        _STEP + b"epoch=1,",
-        _STEP + b"values={},",
+        STEP + f'public_key="{public_key}",'.encode(),
+        STEP + b"epoch=1,",
+        STEP + b"values={},",
         b"),",
     ]
-    new = _insert(source, config.table, name, block)
     wanted = config.meaning()
     wanted.environments[name] = (callee, public_key, 1)
     wanted.values[name] = {}
-    _prove(source, new, wanted)
+    new = _made(source, edits.add(source, config.table, {name: block}), wanted)
     if "." not in callee and not _binds(source, callee):
         raise ConfigError(f"`{callee}` is not imported", hint=f"import {callee} beside Secrets")
     return new
@@ -80,56 +152,47 @@ def _known(config: Config) -> str:
     return f"environments: {', '.join(config.environments) or 'none; make one with keygen'}"
 
 
-def _cut(source: bytes, start: int, end: int, new: bytes) -> bytes:
-    return source[:start] + new + source[end:]
+def _environment(config: Config, name: str) -> Environment:
+    if name not in config.environments:
+        raise ConfigError(f"there is no environment '{name}'", hint=_known(config))
+    return config.environments[name]
 
 
-def _insert(source: bytes, table: Table, name: str, block: list[bytes]) -> bytes:
-    """Put the lines of a new entry where it belongs in `table`, by the ASCII order of the names."""
-    entries = table.entries
-    at = next((i for i, entry in enumerate(entries) if entry.key.value > name), len(entries))
-    commas = [_comma(source, entry.end) for entry in entries]
-    # The last entry may have no comma: the new one goes before it, and its line is kept.
-    if at and commas[at - 1] is None:
-        at -= 1
-    after = commas[at - 1] if at else table.opening
-    assert after is not None  # noqa: S101 - only the last entry can lack its comma
-    start = after + 1
-    rest = _REST_OF_LINE.match(source, start)
-    line_start = source.rfind(b"\n", 0, table.opening) + 1
-    indent_of_line = _INDENT.match(source, line_start)
-    margin = indent_of_line[0] if indent_of_line else b""
-    eol = b"\r\n" if source.find(b"\r\n") >= 0 else b"\n"
-    if rest is not None:
-        eol = b"\r\n" if rest[0].endswith(b"\r\n") else b"\n"
-        indent = _neighbour(source, table, at) or margin + _STEP
-        lines = b"".join(indent + line + eol for line in block)
-        return _cut(source, rest.end(), rest.end(), lines)
-    if not entries:
-        lines = b"".join(eol + margin + _STEP + line for line in block)
-        return _cut(source, start, start, lines + eol + margin)
-    inline = b"".join(
-        line if line.endswith(b"(") else line + b" " for line in map(bytes.strip, block)
-    )
-    return _cut(source, start, start, b" " + inline.rstrip() if at else inline)
+def _index(place: Environment, environment: str, name: str) -> int:
+    for at, entry in enumerate(place.table.entries):
+        if entry.key.value == name:
+            return at
+    there = f"it has: {', '.join(place.values) or 'none'}"
+    raise ConfigError(f"environment '{environment}' has no secret '{name}'", hint=there)
 
 
-def _comma(source: bytes, end: int) -> int | None:
-    """The offset of the comma after an entry that ends at `end`, or None where it is left out."""
-    blank = plain.BLANK.match(source, end)
-    at = blank.end() if blank else end
-    return at if source[at : at + 1] == b"," else None
+def _not_required(
+    source: bytes, config: Config, wanted: Meaning, name: str
+) -> tuple[list[Cut], Meaning]:
+    """What takes `name` out of `required`, and what the module states then."""
+    listed = config.required_at
+    if listed is None or name not in (config.required or ()):
+        return [], wanted
+    at = [item.value for item in listed.items].index(name)
+    spans = tuple(Span(item.start, item.end) for item in listed.items)
+    to_one = listed.is_tuple and len(spans) == 2
+    cuts = edits.drop(source, spans, at, keep_comma=to_one)
+    last = spans[1 - at].end if to_one else 0
+    if to_one and edits.comma(source, last) is None:
+        cuts.append(Cut(last, last, b","))
+    return cuts, _requiring(wanted, tuple(it for it in config.required or () if it != name))
 
 
-def _neighbour(source: bytes, table: Table, at: int) -> bytes | None:
-    """The indent of the entries that begin their lines, the nearest to `at` first."""
-    entries = table.entries
-    for entry in (*reversed(entries[:at]), *entries[at:]):
-        line_start = source.rfind(b"\n", 0, entry.key.start) + 1
-        before = source[line_start : entry.key.start]
-        if not before.strip(b" \t"):
-            return before
-    return None
+def _requiring(wanted: Meaning, required: tuple[str, ...]) -> Meaning:
+    callee, project, _ = wanted.head
+    return replace(wanted, head=(callee, project, required))
+
+
+def _made(source: bytes, cuts: list[Cut], wanted: Meaning) -> bytes:
+    """The module with all cuts, once it is proved."""
+    new = edits.apply(source, cuts)
+    _prove(source, new, wanted)
+    return new
 
 
 def _prove(old: bytes, new: bytes, wanted: Meaning) -> None:
