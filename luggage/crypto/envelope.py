@@ -68,8 +68,25 @@ def seal(value: Secret, kind: str, context: Context) -> str:
 
 def unseal(text: str, key: PrivateKey, context: Context) -> Secret:
     """The value in the sealed `text`, if it was sealed for exactly `context`, else SecretError."""
+    result = _try_unseal(text, key, context, parsed=True)
+    if isinstance(result, Typed):
+        return result.value
+    reason, why = result
+    raise SecretError(f"{_subject(context)}: {why}", _hint(reason, context), reason=reason)
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A value as it was sealed: its type, and its bytes."""
+
+    kind: str
+    value: Secret
+
+
+def unseal_typed(text: str, key: PrivateKey, context: Context) -> Typed:
+    """As `unseal`, but the type and the bytes that were sealed, to be sealed anew."""
     result = _try_unseal(text, key, context)
-    if isinstance(result, Secret):
+    if isinstance(result, Typed):
         return result
     reason, why = result
     raise SecretError(f"{_subject(context)}: {why}", _hint(reason, context), reason=reason)
@@ -116,7 +133,9 @@ def _try_seal(value: Secret, kind: str, context: Context) -> str | tuple[str, st
     return f"{PREFIX}{context.public_key.id}.{base64url.dump(box)}"
 
 
-def _try_unseal(text: str, key: PrivateKey, context: Context) -> Secret | tuple[str, str]:
+def _try_unseal(
+    text: str, key: PrivateKey, context: Context, *, parsed: bool = False
+) -> Typed | tuple[str, str]:
     try:
         problem = context.problem()
         if problem:
@@ -135,7 +154,8 @@ def _try_unseal(text: str, key: PrivateKey, context: Context) -> Secret | tuple[
                 f"but the key given is {key.public.id}",
             )
         kind, value = _check_payload(_open(box, key), context)
-        return Secret(types.parse(kind, value))
+        meant = types.parse(kind, value)
+        return Typed(kind, Secret(meant if parsed else value))
     except RefusalError as refusal:
         return refusal.reason, refusal.text
 

@@ -10,7 +10,6 @@ from functools import cached_property
 
 from nacl import bindings
 from nacl.exceptions import CryptoError
-from nacl.utils import random
 
 from luggage.crypto import base64url, names
 from luggage.crypto.errors import RefusalError, SecretError
@@ -91,7 +90,7 @@ class Bundle:
 
 def generate() -> PrivateKey:
     """A new private key."""
-    return PrivateKey(Secret(random(32)))
+    return PrivateKey(Secret(bindings.randombytes(32)))
 
 
 def parse_public(text: str, subject: str = "public key") -> PublicKey:

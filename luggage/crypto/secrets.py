@@ -28,10 +28,14 @@ class Environment:
 class Opened(Mapping[str, Secret]):
     """The values of `environment`, by name; a name without a value raises SecretError."""
 
-    __slots__ = ("_values", "environment")
+    __slots__ = ("_hint", "_values", "environment")
 
-    def __init__(self, environment: str, values: Mapping[str, Secret]) -> None:
+    def __init__(
+        self, environment: str, values: Mapping[str, Secret], *, hint: str | None = None
+    ) -> None:
+        """`hint` says how a value is added where it is not by `encrypt`."""
         self.environment = environment
+        self._hint = hint
         self._values = MappingProxyType(dict(values))
 
     def __getitem__(self, name: str) -> Secret:
@@ -41,7 +45,7 @@ class Opened(Mapping[str, Secret]):
             pass
         raise MissingSecretError(
             f"secret '{name}': environment '{self.environment}' has no value",
-            f"python -m deploy encrypt {name} --env {self.environment}",
+            self._hint or f"python -m deploy encrypt {name} --env {self.environment}",
             reason="missing",
         )
 

@@ -1,5 +1,8 @@
 """The environment and the files of a process → the text of its key."""
 
+# Every process opens its secrets as it starts, and pathlib would be a tenth of that time.
+# ruff: noqa: PTH115, PTH123
+
 from __future__ import annotations
 
 import fcntl
@@ -8,7 +11,6 @@ import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from luggage.crypto.errors import SecretError
 from luggage.crypto.secret import Secret
@@ -17,7 +19,7 @@ DESCRIPTOR = "LUGGAGE_KEY_FD"
 FILE = "SECRET_KEY_FILE"
 CREDENTIALS = "CREDENTIALS_DIRECTORY"
 VARIABLE = "SECRET_KEY"
-ENGINE_FOLDER = Path("/run/secrets")
+ENGINE_FOLDER = "/run/secrets"
 MEMORY_NAME = "luggage-key"
 MAX_BYTES = 4096
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
@@ -31,16 +33,19 @@ class KeyText:
     text: Secret
 
 
-def read(environ: Mapping[str, str], *, engine_folder: Path = ENGINE_FOLDER) -> KeyText:
+def read(
+    environ: Mapping[str, str], *, engine_folder: str | os.PathLike[str] = ENGINE_FOLDER
+) -> KeyText:
     """The one key text that the sources hold; raises SecretError if there is none, or two differ.
 
     The descriptor is luggage's own hand-over: all other sources were compared before it was made.
     With it, files are not read again, since they may have been rotated under the running system;
     SECRET_KEY, which cannot change, is compared still.
     """
-    found = list(_all(environ, engine_folder))
+    engine = f"{os.fspath(engine_folder)}/{VARIABLE}"
+    found = list(_all(environ, engine))
     if not found:
-        raise _none(environ, engine_folder)
+        raise _none(environ, engine)
     first = found[0]
     for other in found[1:]:
         if other.text.reveal() != first.text.reveal():
@@ -52,36 +57,35 @@ def read(environ: Mapping[str, str], *, engine_folder: Path = ENGINE_FOLDER) -> 
     return first
 
 
-def _all(environ: Mapping[str, str], engine_folder: Path) -> Iterator[KeyText]:
+def _all(environ: Mapping[str, str], engine: str) -> Iterator[KeyText]:
     number = environ.get(DESCRIPTOR)
     if number:
         yield _from_descriptor(number)
     else:
         path = environ.get(FILE)
         if path:
-            yield _from_file(FILE, Path(path), must_exist=True)
+            yield _from_file(FILE, path, must_exist=True)
         folder = environ.get(CREDENTIALS)
         if folder:
-            yield from _optional(f"${CREDENTIALS}/{VARIABLE}", Path(folder) / VARIABLE)
-        yield from _optional(str(engine_folder / VARIABLE), engine_folder / VARIABLE)
+            yield from _optional(f"${CREDENTIALS}/{VARIABLE}", f"{folder}/{VARIABLE}")
+        yield from _optional(engine, engine)
     if environ.get(VARIABLE):
         yield KeyText(VARIABLE, _clean(VARIABLE, Secret(os.fsencode(environ[VARIABLE]))))
 
 
-def _none(environ: Mapping[str, str], engine_folder: Path) -> SecretError:
+def _none(environ: Mapping[str, str], engine: str) -> SecretError:
     empty = [name for name in (DESCRIPTOR, FILE, VARIABLE) if environ.get(name) == ""]
     note = f" ({' and '.join(empty)}: set, but empty)" if empty else ""
     return SecretError(
-        f"no key: looked at {FILE}, ${CREDENTIALS}/{VARIABLE}, {engine_folder / VARIABLE} "
-        f"and {VARIABLE}{note}",
+        f"no key: looked at {FILE}, ${CREDENTIALS}/{VARIABLE}, {engine} and {VARIABLE}{note}",
         f'{FILE}=PATH names the key file, or: export {VARIABLE}="$(cat PATH)"',
         reason="no-key",
     )
 
 
-def _optional(source: str, path: Path) -> Iterator[KeyText]:
+def _optional(source: str, path: str) -> Iterator[KeyText]:
     try:
-        path.lstat()
+        os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError:
@@ -89,9 +93,9 @@ def _optional(source: str, path: Path) -> Iterator[KeyText]:
     yield _from_file(source, path)
 
 
-def _from_file(source: str, path: Path, *, must_exist: bool = False) -> KeyText:
+def _from_file(source: str, path: str, *, must_exist: bool = False) -> KeyText:
     try:
-        with path.open("rb") as file:
+        with open(path, "rb") as file:
             raw = Secret(file.read(MAX_BYTES + 1))
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "not a path"
@@ -121,7 +125,7 @@ def _from_descriptor(number: str) -> KeyText:
 def _is_ours(descriptor: int) -> bool:
     """Whether it is the sealed memory file: by its name, and as no file of a disk takes seals."""
     try:
-        target = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        target = os.readlink(f"/proc/self/fd/{descriptor}")
         regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
         seals = fcntl.fcntl(descriptor, fcntl.F_GET_SEALS)
     except OSError:

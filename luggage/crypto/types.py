@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from typing import Any, NoReturn
@@ -45,6 +44,8 @@ def _text(value: bytes) -> str:
 
 
 def _json(text: str) -> Any:
+    import json  # noqa: PLC0415 - most deployments have no JSON value, and a start takes no longer
+
     _check_depth(text)
     try:
         parsed = json.loads(
