@@ -68,9 +68,10 @@ def seal(value: Secret, kind: str, context: Context) -> str:
 
 def unseal(text: str, key: PrivateKey, context: Context) -> Secret:
     """The value in the sealed `text`, if it was sealed for exactly `context`, else SecretError."""
-    result = _try_unseal(text, key, context, parsed=True)
-    if isinstance(result, Typed):
-        return result.value
+    result = _try_unseal(text, key, context)
+    if isinstance(result, Secret):
+        return result
+    assert not isinstance(result, Typed)  # noqa: S101 - as `typed` was not asked for
     reason, why = result
     raise SecretError(f"{_subject(context)}: {why}", _hint(reason, context), reason=reason)
 
@@ -85,9 +86,10 @@ class Typed:
 
 def unseal_typed(text: str, key: PrivateKey, context: Context) -> Typed:
     """As `unseal`, but the type and the bytes that were sealed, to be sealed anew."""
-    result = _try_unseal(text, key, context)
+    result = _try_unseal(text, key, context, typed=True)
     if isinstance(result, Typed):
         return result
+    assert not isinstance(result, Secret)  # noqa: S101 - `typed` says so
     reason, why = result
     raise SecretError(f"{_subject(context)}: {why}", _hint(reason, context), reason=reason)
 
@@ -134,8 +136,8 @@ def _try_seal(value: Secret, kind: str, context: Context) -> str | tuple[str, st
 
 
 def _try_unseal(
-    text: str, key: PrivateKey, context: Context, *, parsed: bool = False
-) -> Typed | tuple[str, str]:
+    text: str, key: PrivateKey, context: Context, *, typed: bool = False
+) -> Secret | Typed | tuple[str, str]:
     try:
         problem = context.problem()
         if problem:
@@ -155,7 +157,7 @@ def _try_unseal(
             )
         kind, value = _check_payload(_open(box, key), context)
         meant = types.parse(kind, value)
-        return Typed(kind, Secret(meant if parsed else value))
+        return Typed(kind, Secret(value)) if typed else Secret(meant)
     except RefusalError as refusal:
         return refusal.reason, refusal.text
 
