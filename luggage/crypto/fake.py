@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -101,6 +100,8 @@ def _kind(value: Any) -> str:
 
 
 def _raw(name: str, value: Any) -> Secret:
+    import json  # noqa: PLC0415 - as in types: every start of an app imports this room
+
     try:
         if isinstance(value, bytes):
             return Secret(value)

@@ -1,4 +1,4 @@
-"""Raw values from anywhere → opened ones: the protocol that `Secrets` and every other source follow."""
+"""Raw values from anywhere → opened ones: the protocol of `Secrets` and of other sources."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Protocol
 
-from luggage.crypto import names, types
+from luggage.crypto import names
+from luggage.crypto import types as kinds
 from luggage.crypto.envelope import MAX_VALUE
 from luggage.crypto.errors import RefusalError, SecretError
 from luggage.crypto.secret import Secret
@@ -76,6 +77,6 @@ def _parsed(name: str, kind: str, secret: Secret) -> Secret | tuple[str, str]:
             )
         if len(secret.reveal()) > MAX_VALUE:
             raise RefusalError("value", f"longer than {MAX_VALUE:,} bytes")
-        return Secret(types.parse(kind, secret.reveal()))
+        return Secret(kinds.parse(kind, secret.reveal()))
     except RefusalError as refusal:
         return refusal.reason, refusal.text
