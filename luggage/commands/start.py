@@ -12,7 +12,7 @@ from typing import Any, NoReturn, Protocol
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
 from luggage.errors import LuggageError, all_wrong
-from luggage.run import Loop, Web, claim, listen, state, table
+from luggage.run import Loop, Web, claim, handover, listen, state, table
 from luggage.run import settings as typed
 
 EXAMPLES = """\
@@ -63,6 +63,7 @@ def main(
     # Opened before the key is handed over too, so that an error names the source that the user set.
     opened = secrets.open() if secrets is not None else None
     claim(os.environ)
+    _warn_of_a_kept_key()
     has_web = any(process.web for process in wanted)
     with state.folder(os.environ) as folder:
         # Twisted is slow to import: an error above is told without it.
@@ -83,6 +84,18 @@ def main(
         environment = f", environment {opened.environment}" if opened is not None else ""
         supervisor.output.say(f"{where}{environment}: starting {names}")
         return supervisor.run()
+
+
+def _warn_of_a_kept_key() -> None:
+    """Taking the key out of this process is in vain where the one that started it shows it."""
+    found = handover.keeper(os.getpid())
+    if found is not None:
+        print(
+            f"warning: process {found[0]} ({found[1]}) keeps SECRET_KEY in its environment, which "
+            "any process of this user can read: give the key as a file, with SECRET_KEY_FILE, or "
+            "start without that process",
+            file=sys.stderr,
+        )
 
 
 def _quit_on_signals() -> None:

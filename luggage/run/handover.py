@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import signal
 import sys
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 
 from luggage.crypto import SecretError, sources
 from luggage.run import kin
@@ -21,12 +23,14 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
     Removing a variable is not enough, as /proc/PID/environ keeps what the process was started with.
     So the key goes into a memory file and this very command is executed anew, without SECRET_KEY
     and SECRET_KEY_FILE, and with the memory file's number in LUGGAGE_KEY_FD. With LUGGAGE_KEY_FD
-    there, or with no key at all, it returns. Under the supervisor, it makes the process a good
-    child as well (`kin.join`).
+    there, or with no key at all, it returns. From then on no other process of the same user can
+    look into this one (`kin.hide`). Under the supervisor, it makes the process a good child as well
+    (`kin.join`).
 
     Raises SecretError where the sources of the key differ or cannot be read.
     """
     environ = os.environ if environ is None else environ
+    kin.hide()
     kin.join(environ)
     if environ.get(sources.DESCRIPTOR):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
@@ -46,6 +50,29 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
     os.execve(  # noqa: S606 - no shell is wanted
         sys.executable, [sys.executable, *sys.orig_argv[1:]], without_key(environ, descriptor)
     )
+
+
+def keeper(process: int, proc: Path = Path("/proc")) -> tuple[int, str] | None:
+    """Pid and name of the nearest process above `process` whose environment shows SECRET_KEY.
+
+    Such as the init that `docker run --init` puts in front, or a shell that started us. One that
+    this user cannot look into keeps the key from this user's other processes as well.
+    """
+    while (process := _parent(process, proc)) > 0:
+        with contextlib.suppress(OSError):
+            variables = (proc / str(process) / "environ").read_bytes().split(b"\0")
+            start = f"{sources.VARIABLE}=".encode()
+            if any(it.startswith(start) and it != start for it in variables):
+                return process, (proc / str(process) / "comm").read_text().strip()
+    return None
+
+
+def _parent(process: int, proc: Path) -> int:
+    try:
+        # The name, in parentheses, may hold anything.
+        return int((proc / str(process) / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
 
 
 def remember(text: str) -> int:

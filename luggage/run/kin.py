@@ -1,10 +1,11 @@
-"""Parent and child processes: who dies with whom, and who takes in orphans (Linux prctl)."""
+"""Parent and child processes: who dies with whom, takes in orphans, and sees whom (Linux prctl)."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import os
+import resource
 import signal
 import sys
 from collections.abc import MutableMapping
@@ -13,6 +14,7 @@ SUPERVISOR = "LUGGAGE_SUPERVISOR"
 
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
+_PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -35,6 +37,16 @@ def follow(parent: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent dies, as PID 1 is anyway."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def hide() -> None:
+    """Keep this process's memory, environment and descriptors from others of the same user.
+
+    The kernel shows them to root alone then (proc(5), ptrace(2)), and no core dump is written.
+    Forked children are hidden as well; whatever is executed starts visible, but for its core.
+    """
+    _prctl(_PR_SET_DUMPABLE, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def join(environ: MutableMapping[str, str]) -> None:

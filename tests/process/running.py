@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -156,13 +156,22 @@ class Running:
 
 @contextlib.contextmanager
 def started(
-    made: Made, *words: str, environ: dict[str, str] | None = None, **variables: str
+    made: Made,
+    *words: str,
+    environ: dict[str, str] | None = None,
+    before: Sequence[str] = (),
+    instead: Sequence[str] = (),
+    **variables: str,
 ) -> Iterator[Running]:
-    """`python -m deploy_under_test WORDS`, by default `start`; killed at the end if need be."""
+    """`python -m deploy_under_test WORDS`, by default `start`; killed at the end if need be.
+
+    `before` is what executes it, `instead` another command line altogether.
+    """
     port = free_port()
     environ = made.environ(PORT=str(port), SECRET_KEY=made.key) if environ is None else environ
+    command = [sys.executable, "-W", "error", "-m", PACKAGE, *(words or ("start",))]
     process = subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", PACKAGE, *(words or ("start",))],
+        list(instead) or [*before, *command],
         cwd=made.folder,
         env=environ | variables,
         stdout=subprocess.PIPE,

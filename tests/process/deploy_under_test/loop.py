@@ -22,6 +22,8 @@ def main(argv: list[str]) -> int:
         print("a" * 20_000)
         print("é" * 500_000)
         print("after the long lines")
+    elif does == "tell":
+        print(f"it was given: {os.environ['APP_PASSWORD']}")
     elif does == "orphans":
         # Each shell leaves a child behind that dies soon after it.
         for _ in range(20):
