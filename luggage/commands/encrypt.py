@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
+from luggage.commands import trust
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import seal
 from luggage.crypto import Secret, names, types
@@ -23,6 +24,8 @@ an argument: those stay in the shell's history, and every user of the machine ca
 
 From stdin exactly one line end (\\n or \\r\\n) at the end of the value is taken off, except with
 --type bytes, which keeps every byte. An empty value is refused; so is one over 65,536 bytes.
+
+{trust}
 
 types:
   text   UTF-8 text (the default); bytes   anything; json   one JSON value; url   a URL
@@ -49,12 +52,14 @@ def main(argv: list[str], config: Path | None = None) -> int:
     options = _options(argv[1:], deployment)
     path = config or deployment.config
     place = seal.place(path, options.name, options.env)
+    trusted = trust.check(path, place, options.trust)
     value = _value(options, place.environment)
     put = seal.put(path, place, value, options.type)
     print(
         f"{_shown(path)}: {options.name} {'replaced' if put.replaced else 'added'} "
         f"for {place.environment}"
     )
+    trusted.remember()
     if not put.required:
         print(
             f"note: {options.name} is not in `required`: a start without it is no error",
@@ -67,13 +72,14 @@ def _options(words: list[str], deployment: Deployment) -> argparse.Namespace:
     parser = _Parser(
         prog=f"python -m {deployment.package} encrypt",
         description=__doc__,
-        epilog=EXAMPLES.format(package=deployment.package),
+        epilog=EXAMPLES.format(package=deployment.package, trust=trust.HELP),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("name", metavar="NAME", help="such as LINES_API_KEY: A-Z, 0-9 and _")
     parser.add_argument("--env", metavar="E", help="the environment, where there are several")
     parser.add_argument("--type", default="text", help="text, bytes, json or url (default: text)")
+    parser.add_argument("--trust", metavar="KEYID", help="the environment's new key, once compared")
     options, extra = parser.parse_known_args(words)
     if extra:
         raise UsageError(

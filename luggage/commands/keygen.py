@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 import sys
 from pathlib import Path
 
 from luggage.buildpex import process
+from luggage.commands import trust
 from luggage.commands.deployment import current
 from luggage.configfile import keygen
-from luggage.errors import LuggageError
 
 MAIN_OK = True
 
@@ -24,7 +22,6 @@ examples:
   python -m {package} keygen prod
   SECRET_KEY_FILE=prod.key python -m {package} start
 """
-_IGNORED, _NOT_IGNORED = 0, 1
 
 
 def main(argv: list[str], config: Path | None = None) -> int:
@@ -40,7 +37,9 @@ def main(argv: list[str], config: Path | None = None) -> int:
     parser.add_argument("env", metavar="ENV", help="such as prod: a-z, 0-9 and -")
     options = parser.parse_args(argv[1:])
     root = deployment.root.resolve()
-    made = keygen.add(config or deployment.config, root, options.env, _ignored)
+    path = config or deployment.config
+    made = keygen.add(path, root, options.env, words.ignored)
+    trust.own(path, options.env)
     print(made.path)
     print(
         f"note: key {made.key_id} opens environment '{options.env}': copy the file to a safe "
@@ -48,24 +47,3 @@ def main(argv: list[str], config: Path | None = None) -> int:
         file=sys.stderr,
     )
     return 0
-
-
-def _ignored(path: Path) -> bool:
-    """Whether git ignores `path`, or there is no repository that it could be committed to."""
-    if not any((folder / ".git").exists() for folder in path.parents):
-        return True
-    if shutil.which("git") is None:
-        raise LuggageError(
-            f"{path}: lies in a git repository, but there is no git to ask whether it is ignored",
-            "install git",
-        )
-    status, _, err = process.capture(
-        ["git", "check-ignore", "--quiet", "--", str(path)],
-        environ={k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
-        cwd=path.parent,
-        subject="git check-ignore",
-    )
-    if status not in (_IGNORED, _NOT_IGNORED):
-        why = err.decode(errors="replace").strip()
-        raise LuggageError(f"{path}: git cannot tell whether it is ignored: {why}")
-    return status == _IGNORED
