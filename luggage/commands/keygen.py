@@ -6,8 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from luggage.buildpex import process
-from luggage.commands import trust
+from luggage.commands import trust, words
 from luggage.commands.deployment import current
 from luggage.configfile import keygen
 

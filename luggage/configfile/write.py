@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,15 +19,18 @@ def update(path: Path, edit: Callable[[bytes], bytes]) -> None:
 
     One writer at a time: whoever else uses this function waits. Whoever does not (an editor that
     saves in between) is noticed, and nothing is written. On any failure the old file stands as it
-    was and no other file is left.
+    was and no other file is left; where the writer is killed, the next one removes what it left.
     """
     try:
         target = path.resolve(strict=True)
         with _alone(target.parent):
             old = _read(target)
+            temporary = target.with_name(f".{target.name}.luggage.tmp")
+            # Whoever holds the lock is alone: such a file is what a killed writer left.
+            temporary.unlink(missing_ok=True)
             new = edit(old)
             if new != old:
-                _replace(target, old, new)
+                _replace(target, temporary, old, new)
     except OSError as error:
         raise LuggageError(f"{path}: cannot be changed: {error.strerror}") from error
 
@@ -76,9 +78,9 @@ def _read(path: Path) -> bytes:
     return path.read_bytes()
 
 
-def _replace(path: Path, old: bytes, new: bytes) -> None:
+def _replace(path: Path, temporary: Path, old: bytes, new: bytes) -> None:
     was = path.stat()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         try:
             _keep_owner(descriptor, was)
@@ -89,10 +91,9 @@ def _replace(path: Path, old: bytes, new: bytes) -> None:
             os.close(descriptor)
         if path.read_bytes() != old:
             raise LuggageError(f"{path}: changed by someone else meanwhile", "run it again")
-        Path(name).replace(path)
+        temporary.replace(path)
     except BaseException:
-        with suppress(FileNotFoundError):
-            Path(name).unlink()
+        temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 

@@ -1,0 +1,102 @@
+"""Make one SECRET_KEY of several key files, for a roll-out."""
+
+from __future__ import annotations
+
+import stat
+import sys
+from pathlib import Path
+
+from luggage.commands import words
+from luggage.commands.deployment import Deployment, current
+from luggage.configfile import bundle, grammar, keyfile, unlock, write
+from luggage.crypto import Secret
+from luggage.crypto.keys import Bundle
+from luggage.errors import LuggageError, all_wrong
+
+MAIN_OK = True
+
+EXAMPLES = """\
+After a rotation, what runs now has the old config.py and its successor the new one. Both start with
+a bundle of the old and the new key: config.py chooses the one that it was sealed to.
+
+Writes one line, as a key file has, to stdout, or with --output to a new file for its owner alone.
+A bundle may be given as well; its keys are taken over. To a terminal only with --show.
+
+examples:
+  python -m {package} bundle prod.key prod.2.key --output prod.both.key
+  python -m {package} bundle prod.key prod.2.key | docker secret create SECRET_KEY -
+"""
+
+
+def main(argv: list[str]) -> int:
+    """Bundle the key files argv[1:]."""
+    deployment = current()
+    parser = words.Words("bundle", __doc__, EXAMPLES, deployment)
+    parser.add_argument("files", metavar="KEYFILE", nargs="+", type=Path, help="such as prod.key")
+    parser.add_argument("--output", metavar="FILE", type=Path, help="a new file, mode 0600")
+    parser.add_argument("--show", action="store_true", help="also to a terminal")
+    options = parser.read(argv[1:])
+    if options.output is None and sys.stdout.isatty() and not options.show:
+        raise LuggageError(
+            "bundle: stdout is a terminal, so the keys are not shown",
+            "write them to a file: --output FILE, or add: --show",
+        )
+    merged = bundle.merge(_read(options.files))
+    text = merged.bundle.dump()
+    for path in options.files:
+        _warn_of_readers(path)
+    for key_id in merged.twice:
+        print(f"note: key {key_id} was given more than once: it is in it once", file=sys.stderr)
+    _warn_of_environments(merged.bundle, deployment)
+    if options.output is None:
+        words.put_out("bundle", Secret(f"{text.reveal()}\n".encode()))
+    else:
+        path = options.output.absolute()
+        keyfile.create(path, text, words.ignored, _taken)
+        print(words.shown(path))
+    return 0
+
+
+def _read(paths: list[Path]) -> list[tuple[str, Bundle]]:
+    """What each file holds; everything that is wrong is told at once."""
+    found = []
+    problems = []
+    for path in paths:
+        try:
+            found.append((str(path), keyfile.read(path)))
+        except LuggageError as error:
+            problems.append(error)
+    if problems:
+        raise LuggageError(all_wrong(it.message for it in problems), problems[0].hint)
+    return found
+
+
+def _warn_of_readers(path: Path) -> None:
+    was = path.stat()
+    if stat.S_ISREG(was.st_mode) and stat.S_IMODE(was.st_mode) & 0o077:
+        print(
+            f"warning: {path}: others can read this key: chmod 600 {path}; on a machine with other "
+            "users, rotate it",
+            file=sys.stderr,
+        )
+
+
+def _warn_of_environments(found: Bundle, deployment: Deployment) -> None:
+    """A start with keys of two environments is refused; only the config module can tell."""
+    try:
+        config = grammar.read(write.read(deployment.config))
+    except LuggageError:
+        return
+    opened = unlock.opened(config, unlock.Given("bundle", found))
+    if len(opened) > 1:
+        print(
+            f"warning: it holds keys of the environments {' and '.join(opened)}: rename takes "
+            "that, but a start with it is refused",
+            file=sys.stderr,
+        )
+
+
+def _taken(path: Path) -> LuggageError:
+    return LuggageError(
+        f"{path}: is there already", "a key file is never overwritten: name another"
+    )
