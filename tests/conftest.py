@@ -36,10 +36,15 @@ def _browser() -> str | None:
     return _answers("chromium", "--version") or _answers("chromedriver", "--version")
 
 
+def _node() -> str | None:
+    return _answers("node", "--version") or _answers("npm", "--version")
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
     "engine": functools.cache(_engine),
     "podman": functools.cache(lambda: _answers("podman", "info")),
     "browser": functools.cache(_browser),
+    "node": functools.cache(_node),
 }
 
 

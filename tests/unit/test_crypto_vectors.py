@@ -119,4 +119,4 @@ def test_there_are_enough_vectors_of_every_kind_and_reason() -> None:
     assert reasons == {head["expect"] for head in heads} - {"success"}
     passing = {head["kind"] for head in heads if head["expect"] == "success"}
     assert {"key", "bundle", "envelope", "config"} == passing
-    assert len(FILES) >= 100
+    assert len(FILES) >= 200

@@ -128,6 +128,31 @@ def envelopes() -> None:
     opens("json", "json", b' {"a": [1, -0.5e3, null, "\\ud83d\\udd11"], "b": {}} ')
     opens("json-deepest", "json", b"[" * 64 + b"]" * 64)
     opens("url", "url", b"postgres://user:pass@db.example:5432/app?sslmode=require")
+    opens("text-nul", "text", b"a\0b\n")
+    opens("text-bom", "text", b"\xef\xbb\xbfa")
+    opens("text-last-character", "text", "\U0010ffff".encode())
+    opens("json-proto", "json", b'{"__proto__": 1, "constructor": {"__proto__": null}}')
+    opens("json-digits-most", "json", b"-" + b"9" * 300)
+    opens("json-nearly-nothing", "json", b"1e-999")
+    opens("json-line-separator", "json", '"\u2028"'.encode())
+    opens("url-shortest", "url", b"a:b")
+    for file, epoch in {"most": 2**63 - 1, "odd": 2**53 + 1}.items():
+        envelope(
+            f"epoch-{file}",
+            "an epoch that a binary64 number does not hold",
+            "success",
+            sealed(payload(epoch=struct.pack(">Q", epoch))),
+            type="text",
+            value=b"s3cret".hex(),
+            epoch=epoch,
+        )
+    envelope(
+        "epoch-even",
+        "an epoch one less than the one asked for, above 2^53",
+        "context",
+        sealed(payload(epoch=struct.pack(">Q", 2**53))),
+        epoch=2**53 + 1,
+    )
     head = len(payload(b"", pad=False))
     opens("padding-none", "text", b"x" * (-head % 64))
     opens("padding-one", "text", b"x" * (-head % 64 - 1 if -head % 64 else 63))
@@ -174,6 +199,42 @@ def envelopes() -> None:
         "version-2": ("version", "lug2" + good[4:], "a later version"),
         "version-01": ("version", "lug01" + good[4:], "a version with a leading zero"),
         "too-long": ("size", good + "A" * 90_001, "longer than 90,000 characters"),
+        "prefix-alone": ("shape", "lug1.", "the prefix and nothing after it"),
+        "prefix-no-dot": ("plaintext", "lug1", "the prefix without its dot"),
+        "version-none": ("plaintext", "lug" + good[4:], "no digit of a version"),
+        "version-0": ("version", "lug0" + good[4:], "version 0"),
+        "version-full-width": ("plaintext", "lug\uff11" + good[4:], "a full-width digit"),
+        "key-id-empty": ("shape", f"lug1..{box}", "no key id"),
+        "key-id-case": (
+            "key-id",
+            f"lug1.{key_id[:-1].swapcase()}{key_id[-1]}.{box}",
+            "letters of the other case",
+        ),
+        "length-1-modulo-4": ("shape", f"lug1.{key_id}.AAAAA", "a length no base64 has"),
+        "tab": ("shape", good[:40] + "\t" + good[40:], "a tab inside"),
+        "nul": ("shape", good + "\0", "a NUL at the end"),
+        "cyrillic": ("shape", good[:40] + "\u0410" + good[41:], "a letter that looks like A"),
+        "percent": ("shape", good[:-1] + "%3D", "percent-encoded"),
+        "byte-order-mark": ("plaintext", "\ufeff" + good, "a byte order mark before"),
+        "quoted": ("plaintext", f'"{good}"', "quotes around"),
+        "doubled": ("shape", good + good, "the text twice"),
+        "longest": (
+            "box",
+            f"lug1.{key_id}." + b64(bytes(67_487)),
+            "of exactly 90,000 characters, which is not too long",
+        ),
+        "astral": (
+            "shape",
+            "lug1." + "\U0001f511" * 45_001,
+            "fewer than 90,000 characters, but more than 90,000 UTF-16 units",
+        ),
+        "ephemeral-top-bit": (
+            "box",
+            f"lug1.{key_id}." + b64(raw[:31] + bytes([raw[31] ^ 0x80]) + raw[32:]),
+            "the unused bit of the ephemeral key changed: the same point, another text",
+        ),
+        "ephemeral-alone": ("box", f"lug1.{key_id}.{b64(raw[:32])}", "no box behind its key"),
+        "no-ephemeral": ("box", f"lug1.{key_id}.{b64(raw[32:])}", "no key before the box"),
         "other-key-id": ("key-id", f"lug1.{PROD.id}.{box}", "the key id of another key"),
         "other-environments-value": (
             "key-id",
@@ -204,6 +265,24 @@ def envelopes() -> None:
         "public-key": ("context", payload(public=PROD.raw), "says that it is for another key"),
         "name-lower": ("context", payload(name=b"lines_api_key"), "the name in lower case"),
         "name-nul": ("context", payload(name=b"LINES_API_KEY\0"), "the name with a NUL after it"),
+        "epoch-little-endian": (
+            "context",
+            payload(epoch=struct.pack("<Q", 1)),
+            "the epoch's bytes the other way round",
+        ),
+        "epoch-zero": ("context", payload(epoch=bytes(8)), "epoch 0"),
+        "project-empty": ("context", payload(project=b""), "no project"),
+        "names-joined": (
+            "context",
+            payload(project=b"exampl", environment=b"edemo"),
+            "a letter moved from one field to the next",
+        ),
+        "names-swapped": (
+            "context",
+            payload(project=b"demo", environment=b"example"),
+            "project and environment the other way round",
+        ),
+        "public-key-text": ("context", payload(public=DEMO.public.encode()), "the key as a text"),
         "label-v2": ("version", payload(label=b"luggage-secret-v2\n"), "a later payload"),
         "label-none": ("payload", payload(label=b""), "no label"),
         "label-other": ("payload", payload(label=b"luggage-bundle-v1\n"), "the label of a bundle"),
@@ -220,16 +299,59 @@ def envelopes() -> None:
             padded(payload(pad=False)[:-10] + field(b"s3cret", 4096)),
             "the value's length points past the end",
         ),
+        "length-largest": (
+            "payload",
+            padded(payload(pad=False)[:-10] + field(b"s3cret", 2**32 - 1)),
+            "a length that is -1 in 32 bits with a sign",
+        ),
+        "length-little-endian": (
+            "payload",
+            padded(payload(pad=False)[:-10] + struct.pack("<I", 6) + b"s3cret"),
+            "a length's bytes the other way round",
+        ),
+        "length-one-less": (
+            "payload",
+            padded(payload(pad=False)[:-10] + field(b"s3cret", 5)),
+            "the value's last byte counted as padding",
+        ),
         "padding-not-zero": ("payload", payload()[:-1] + b"\x01", "the last byte of padding is 1"),
         "padding-missing": ("payload", payload(pad=False), "no padding"),
         "padding-too-long": ("payload", payload() + bytes(64), "64 bytes of padding too many"),
         "value-too-long": ("payload", payload(bytes(65_537), b"bytes"), "a value of 65,537 bytes"),
         "type-unknown": ("type", payload(kind=b"yaml"), "a type nobody knows"),
         "type-empty": ("type", payload(kind=b""), "no type"),
+        "type-nul": ("type", payload(kind=b"text\0"), "a type with a NUL after it"),
+        "type-prototype": ("type", payload(kind=b"constructor"), "a word that objects know"),
         "type-upper": ("type", payload(kind=b"TEXT"), "a type in upper case"),
         "text-not-utf8": ("value", payload(b"\xff\xfe"), "text that is not UTF-8"),
         "text-surrogate": ("value", payload(b"\xed\xa0\x80"), "a surrogate in UTF-8"),
         "text-overlong": ("value", payload(b"\xc0\xaf"), "an overlong form"),
+        "text-beyond": ("value", payload(b"\xf4\x90\x80\x80"), "beyond the last character"),
+        "text-cut": ("value", payload(b"a\xe2\x82"), "UTF-8 cut within a character"),
+        "json-leading-zero": ("value", payload(b"01", b"json"), "a number with a leading zero"),
+        "json-plus": ("value", payload(b"+1", b"json"), "a number with a plus"),
+        "json-point": ("value", payload(b"1.", b"json"), "a point and nothing after it"),
+        "json-comma": ("value", payload(b"[1,]", b"json"), "a comma too many"),
+        "json-comment": ("value", payload(b"1 // one", b"json"), "a comment"),
+        "json-quotes": ("value", payload(b"'a'", b"json"), "single quotes"),
+        "json-control": ("value", payload(b'"a\nb"', b"json"), "a line feed in a string"),
+        "json-escape": ("value", payload(b'"\\x61"', b"json"), "an escape JSON does not have"),
+        "json-form-feed": ("value", payload(b"\x0c1", b"json"), "white space JSON does not have"),
+        "json-no-break-space": ("value", payload(b"\xc2\xa01", b"json"), "a no-break space"),
+        "json-two": ("value", payload(b"1 2", b"json"), "two texts"),
+        "json-nul": ("value", payload(b"1\0", b"json"), "a NUL after it"),
+        "json-upper": ("value", payload(b"True", b"json"), "true as Python writes it"),
+        "json-proto-twice": (
+            "value",
+            payload(b'{"__proto__":1,"__proto__":2}', b"json"),
+            "a member twice that objects hide",
+        ),
+        "json-name-surrogate": (
+            "value",
+            payload(b'{"\\udc00":1}', b"json"),
+            "half a surrogate pair in a name",
+        ),
+        "json-not-utf8": ("value", payload(b'"\xff"', b"json"), "JSON that is not UTF-8"),
         "json-broken": ("value", payload(b"{", b"json"), "half a JSON text"),
         "json-empty": ("value", payload(b"", b"json"), "no JSON text"),
         "json-twice": ("value", payload(b'{"a":1,"\\u0061":2}', b"json"), "a member twice"),
@@ -241,6 +363,13 @@ def envelopes() -> None:
         "json-deep": ("value", payload(b"[" * 65 + b"]" * 65, b"json"), "65 deep"),
         "json-surrogate": ("value", payload(b'"\\ud800"', b"json"), "half a surrogate pair"),
         "url-space": ("value", payload(b"http://a b", b"url"), "a space in a URL"),
+        "url-digit-scheme": (
+            "value",
+            payload(b"1a:b", b"url"),
+            "a scheme that starts with a digit",
+        ),
+        "url-delete": ("value", payload(b"a:b\x7f", b"url"), "a control character"),
+        "url-tab": ("value", payload(b"a:\tb", b"url"), "a tab in a URL"),
         "url-no-scheme": ("value", payload(b"//host/path", b"url"), "a URL without a scheme"),
         "url-scheme-alone": ("value", payload(b"http:", b"url"), "a scheme and nothing after it"),
         "url-not-ascii": ("value", payload("http://ü".encode(), b"url"), "a URL that is not ASCII"),
@@ -314,6 +443,34 @@ def keys() -> None:
         "empty": ("shape", "private", "", "an empty text"),
         "hex": ("shape", "private", DEMO.secret.hex(), "a raw key in hex"),
         "public-version-2": ("version", "public", "lugpub2" + DEMO.public[7:], "a later version"),
+        "public-no-dot": ("shape", "public", DEMO.public.replace(".", "_"), "no dot"),
+        "public-no-version": ("shape", "public", "lugpub" + DEMO.public[7:], "no version"),
+        "public-version-01": ("version", "public", "lugpub01" + DEMO.public[7:], "a leading zero"),
+        "private-of-bundle-2": (
+            "version",
+            "private",
+            "lugbundle2" + DEMO.private[7:],
+            "a later version of a key bundle",
+        ),
+        "public-space-before": ("shape", "public", " " + DEMO.public, "a space before"),
+        "private-wide": (
+            "shape",
+            "private",
+            DEMO.private[:-1] + "\uff21",
+            "a full-width letter at the end",
+        ),
+        "public-checksum-of-other": (
+            "checksum",
+            "public",
+            "lugpub1." + b64(DEMO.raw + digest(b"lugpub1." + PROD.raw)[:4]),
+            "the checksum of another key",
+        ),
+        "public-checksum-of-raw": (
+            "checksum",
+            "public",
+            "lugpub1." + b64(DEMO.raw + digest(DEMO.raw)[:4]),
+            "a checksum without the prefix",
+        ),
         "private-version-10": ("version", "private", "lugkey10" + DEMO.private[7:], "version 10"),
     }
     for name, (expect, wanted, body, comment) in bad.items():
@@ -389,6 +546,16 @@ def bundles() -> None:
         bundle(b"".join(record(1, pair.secret) for pair in eight)),
         public_key=" ".join(pair.public for pair in eight),
     )
+    write(
+        "bundle-serial-most",
+        "a minimum serial that a binary64 number does not hold",
+        "bundle",
+        "success",
+        bundle(both + record(2, VERIFY) + record(3, struct.pack(">Q", 2**63 - 1))),
+        public_key=f"{first.public} {second.public}",
+        verify_key=VERIFY.hex(),
+        minimum_serial=2**63 - 1,
+    )
     good = bundle(both)
     serials = {"zero": 0, "over": 2**63}
     bad = {
@@ -410,6 +577,37 @@ def bundles() -> None:
         "tag-unknown": ("payload", bundle(both + record(4, b"x")), "an unknown tag"),
         "key-short": ("payload", bundle(record(1, DEMO.secret[:31])), "a key of 31 bytes"),
         "cut": ("payload", bundle(both[:-1]), "the last record cut short"),
+        "tag-zero": ("payload", bundle(record(0, DEMO.secret)), "tag 0"),
+        "verify-short": (
+            "payload",
+            bundle(both + record(2, VERIFY[:31]) + record(3, struct.pack(">Q", 7))),
+            "a verify key of 31 bytes",
+        ),
+        "serial-short": (
+            "payload",
+            bundle(both + record(2, VERIFY) + record(3, struct.pack(">I", 7))),
+            "a serial of four bytes",
+        ),
+        "verify-twice": (
+            "payload",
+            bundle(both + record(2, VERIFY) * 2 + record(3, struct.pack(">Q", 7))),
+            "two verify keys",
+        ),
+        "serial-twice": (
+            "payload",
+            bundle(both + signed + record(3, struct.pack(">Q", 8))),
+            "two serials",
+        ),
+        "length-largest": (
+            "payload",
+            bundle(both + bytes([1]) + field(DEMO.secret, 2**32 - 1)),
+            "a length that is -1 in 32 bits with a sign",
+        ),
+        "checksum-of-payload": (
+            "checksum",
+            "lugbundle1." + b64(BUNDLE_LABEL + both + digest(BUNDLE_LABEL + both)[:4]),
+            "a checksum without the prefix",
+        ),
         "bytes-left": ("payload", bundle(both + b"\0"), "a byte after the last record"),
         "label-other": ("payload", bundle(both, b"luggage-secret-v1\n"), "another label"),
         "label-v2": ("version", bundle(both, b"luggage-bundle-v2\n"), "a later payload"),
@@ -541,6 +739,23 @@ def configs() -> None:
             "if True:\n" + "".join(f"    {it}\n" for it in good.splitlines()),
             "not at top level",
         ),
+        "walrus": (good + "\nprint(SECRETS := 1)\n", "an assignment in an expression"),
+        "unpacked": (good + "\n(SECRETS, a) = 1, 2\n", "an assignment by unpacking"),
+        "augmented": (good + "\nSECRETS += 1\n", "an augmented assignment"),
+        "for": (good + "\nfor SECRETS in ():\n    pass\n", "a loop over that name"),
+        "with-as": (good + "\nwith open(0) as SECRETS:\n    pass\n", "bound by with"),
+        "except-as": (
+            good + "\ntry:\n    pass\nexcept OSError as SECRETS:\n    pass\n",
+            "bound by except",
+        ),
+        "function": (good + "\ndef SECRETS():\n    pass\n", "a function of that name"),
+        "class": (good + "\nclass SECRETS:\n    pass\n", "a class of that name"),
+        "inner": (good + "\ndef f():\n    SECRETS = 1\n", "bound inside a function"),
+        "starred-values": (change('"MOOD_API_KEY": ', '**{}, "MOOD_API_KEY": '), "two stars"),
+        "value-joined": (change(f'"{lines}"', f'"{lines[:20]}" "{lines[20:]}"'), "joined strings"),
+        "value-bytes": (change(f'"{lines}"', f'b"{lines}"'), "bytes for a string"),
+        "value-f-string": (change(f'"{lines}"', f'f"{lines}"'), "an f-string for a sealed value"),
+        "value-none": (change(f'"{lines}"', "None"), "None for a sealed value"),
         "star-import": (good + "\nfrom os.path import *\n", "a star import"),
         "global": (good + "\ndef f():\n    global SECRETS\n", "a global declaration"),
         "import-as": (good + "\nimport os as SECRETS\n", "an import of that name"),
