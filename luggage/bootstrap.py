@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCKS = (Path("requirements.txt"), Path("luggage/buildpex/tools.txt"))
 NEEDED = ("environ", "gunicorn", "mainland", "nacl", "ncolony")
 STAMP = ".luggage"
+KEY = ("SECRET_KEY", "SECRET_KEY_FILE", "CREDENTIALS_DIRECTORY")
 
 
 def ensure(root: Path = ROOT) -> None:
@@ -64,8 +65,7 @@ def _whole(python: Path) -> bool:
     """Whether the environment's Python starts: it does not after an upgrade of Debian's."""
     if not python.exists():
         return False
-    done = subprocess.run([python, "-c", ""], check=False, capture_output=True)
-    return done.returncode == 0
+    return _start([python, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
 def _create(folder: Path, stamps: Path) -> None:
@@ -80,17 +80,24 @@ def _create(folder: Path, stamps: Path) -> None:
 def _install(python: Path, locks: Sequence[Path]) -> None:
     _say("installing " + ", ".join(str(lock) for lock in locks))
     words = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
-    words += ["--require-hashes", "--only-binary=:all:"]
+    words += ["--no-input", "--require-hashes", "--only-binary=:all:"]
     for lock in locks:
         words += ["--requirement", str(lock)]
     _run(words, f"{', '.join(map(str, locks))}: could not be installed", "is there a network?")
 
 
 def _run(words: Sequence[str], subject: str, hint: str = "see above") -> None:
-    environ = {key: value for key, value in os.environ.items() if key != "SECRET_KEY"}
-    done = subprocess.run(words, check=False, stdout=sys.stderr.fileno(), env=environ)
-    if done.returncode:
-        _fail(f"{subject} (status {done.returncode})", hint)
+    status = _start(words, stdout=sys.stderr.fileno())
+    if status:
+        _fail(f"{subject} (status {status})", hint)
+
+
+def _start(words: Sequence[str | Path], *, stdout: int, stderr: int | None = None) -> int:
+    """Run to the end without the key, and without stdin: a secret may be waiting there."""
+    environ = {key: value for key, value in os.environ.items() if key not in KEY}
+    return subprocess.run(
+        words, check=False, env=environ, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+    ).returncode
 
 
 def _digest(lock: Path) -> str:

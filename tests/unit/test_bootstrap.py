@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import os
 import subprocess
 import sys
+import threading
 import zipfile
 from pathlib import Path
 
@@ -74,6 +76,42 @@ def test_wrong_hash_is_not_taken_for_installed(tmp_path: Path, lock: Path, wheel
         done = make(tmp_path / "venv", lock, wheels)
         assert done.returncode == 1
         assert f"error: {lock}: could not be installed" in done.stderr
+
+
+def test_secret_on_stdin_is_not_sent_to_an_index(tmp_path: Path, lock: Path) -> None:
+    """An index that asks for a password gets none: stdin may hold a secret for `encrypt`."""
+    asked: list[tuple[str, str | None]] = []
+
+    class Index(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers["Authorization"]))
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="index"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Index) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        environ = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+        environ |= {"PIP_INDEX_URL": f"http://127.0.0.1:{server.server_port}/simple"}
+        environ |= {"PIP_CONFIG_FILE": os.devnull, "PIP_RETRIES": "0"}
+        words = [sys.executable, "-m", "luggage.bootstrap", str(tmp_path / "venv"), str(lock)]
+        done = subprocess.run(
+            words,
+            cwd=ROOT,
+            env=environ,
+            input="sealed\nvalue\n",
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        server.shutdown()
+    assert done.returncode == 1
+    assert asked
+    assert {authorization for _, authorization in asked} == {None}
 
 
 def test_environment_of_the_user_is_left_alone(tmp_path: Path, lock: Path, wheels: Path) -> None:
