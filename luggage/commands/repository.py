@@ -23,7 +23,7 @@ MOST_COMMITS = 50
 class Found:
     """A text shaped like a private key, in a file that git tracks; `line` counts from 1."""
 
-    path: str
+    path: Path
     line: int
     key: Secret
 
@@ -78,7 +78,7 @@ class Repository(Git):
         commit, _, day = found.splitlines()[-1].partition(" ")
         return commit, day
 
-    def keys(self) -> list[Found]:
+    def private_keys(self) -> list[Found]:
         """What is shaped like a private key in any tracked file, on disk or in the index."""
         top = self._line("rev-parse", "--show-toplevel")
         if top is None:
@@ -98,7 +98,7 @@ class Repository(Git):
             for line in out.split(b"\n"):
                 path, number, text = _match(line)
                 if text:
-                    found[path, number, text] = Found(path, number, Secret(text))
+                    found[path, number, text] = Found(Path(top) / path, number, Secret(text))
         return [found[place] for place in sorted(found)]
 
     def _line(self, *words: str) -> str | None:

@@ -27,10 +27,10 @@ _CALLEE = r"(?:[A-Za-z_][A-Za-z0-9_]*\.)*"
 
 def read(source: bytes) -> Config:
     """The secrets that `source` states; raises ConfigError where it breaks the grammar."""
-    return _Reader(source).read()
+    return Reader(source).read()
 
 
-class _Reader:
+class Reader:
     """Walks the tree of one module; `self.offset` turns its positions into byte offsets."""
 
     def __init__(self, source: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,33 +33,42 @@ from luggage import commands
 sys.exit(commands.main(sys.argv, "depot"))
 """
 DAY = "2026-03-04T05:06:07+0100"
+ENVIRON = {
+    "PATH": os.environ["PATH"],
+    "PYTHONPATH": str(ROOT),
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "GIT_AUTHOR_NAME": "Ada",
+    "GIT_AUTHOR_EMAIL": "ada@example.org",
+    "GIT_AUTHOR_DATE": DAY,
+    "GIT_COMMITTER_NAME": "Ada",
+    "GIT_COMMITTER_EMAIL": "ada@example.org",
+    "GIT_COMMITTER_DATE": DAY,
+}
 
 
 class Checkout:
-    """A package `depot` and its configuration, under git, with a home folder of its own."""
+    """A package `depot` and its configuration, under git, with a home folder of its own.
 
-    def __init__(self, folder: Path) -> None:
+    `like` is one to copy: making all by commands takes seconds.
+    """
+
+    def __init__(self, folder: Path, like: Checkout | None = None) -> None:
         self.root = folder / "work"
         self.home = folder / "home"
         self.config = self.root / "depot" / "config.py"
+        self.environ = ENVIRON | {"HOME": str(self.home)}
+        if like is not None:
+            shutil.copytree(like.root.parent, folder, dirs_exist_ok=True)
+        else:
+            self.make()
+
+    def make(self) -> None:
         self.config.parent.mkdir(parents=True)
         self.home.mkdir()
         self.config.write_text(CONFIG)
         (self.config.parent / "__init__.py").touch()
         (self.config.parent / "__main__.py").write_text(MAIN)
         (self.root / ".gitignore").write_text("*.key\n")
-        self.environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(self.home),
-            "PYTHONPATH": str(ROOT),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "GIT_AUTHOR_NAME": "Ada",
-            "GIT_AUTHOR_EMAIL": "ada@example.org",
-            "GIT_AUTHOR_DATE": DAY,
-            "GIT_COMMITTER_NAME": "Ada",
-            "GIT_COMMITTER_EMAIL": "ada@example.org",
-            "GIT_COMMITTER_DATE": DAY,
-        }
         self.git("init", "-q", "-b", "main")
 
     @property

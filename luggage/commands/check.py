@@ -1,0 +1,219 @@
+"""Tell everything that is wrong with the secrets in config.py; needs no key."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from luggage.commands import repository, trust, words
+from luggage.commands.deployment import current
+from luggage.commands.repository import MOST_COMMITS, Repository
+from luggage.configfile import check, history, pins, write
+from luggage.configfile.check import Problem
+from luggage.configfile.history import Past
+from luggage.configfile.model import Config
+from luggage.configfile.pins import Pin, Place
+from luggage.crypto import keys
+from luggage.crypto.errors import SecretError
+from luggage.errors import LuggageError, UsageError, all_wrong
+
+MAIN_OK = True
+
+EXAMPLES = f"""\
+For CI and for a pre-commit hook. It is an error where
+  - SECRETS is not in the form that luggage writes: computed, twice, or anything besides;
+  - a value is not sealed, only looks so, is damaged, or is sealed to another environment's key;
+  - a name in `required` has no value in some environment;
+  - a public key changed and its epoch did not go on, or an epoch went back: against HEAD, the
+    last {MOST_COMMITS} commits that touched a key, and where --base is given, the commit at
+    which this branch left that one;
+  - a public key is not the one this user sealed to before (where there are pins: not in CI);
+  - a file that git tracks holds the private key of an environment, of now or of before.
+
+Names are made of A-Z, 0-9 and _ alone, so none can be faked with letters of another script.
+A key that is public on purpose, such as a demonstration's, is allowed by --allow-key FILE, or for
+good by a module check.py in the deployment that calls this one's main with published=("FILE",).
+
+It needs git for the commits and the tracked files; what it had to leave out, it says.
+
+examples:
+  python -m {{package}} check
+  python -m {{package}} check --base origin/main
+  python -m {{package}} check --allow-key demo.key
+"""
+UNKNOWN = """\
+note: no check without a key can tell who sealed a value, or whether it is the right one;
+  nor does it look for keys and plaintext in old commits, or for names the code asks for that
+  `required` leaves out"""
+_MOST_HINTS = 8
+
+
+@dataclass
+class _Findings:
+    """What is wrong, and what could not be looked at."""
+
+    problems: list[str] = field(default_factory=list)
+    hints: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def add(self, problem: Problem) -> None:
+        self.problems.append(str(problem))
+        if problem.hint:
+            self.hints.append(problem.hint)
+
+
+def main(argv: list[str], config: Path | None = None, published: Sequence[str] = ()) -> int:
+    """Check `config` or the deployment's own; `published` are key files, beside the deployment's
+    package, that are public on purpose.
+    """
+    deployment = current()
+    parser = words.Words("check", __doc__, EXAMPLES, deployment)
+    parser.add_argument("--base", metavar="REV", help="the branch a pull request is for")
+    parser.add_argument(
+        "--allow-key", metavar="FILE", action="append", default=[], help="a key public on purpose"
+    )
+    options = parser.read(argv[1:])
+    path = config or deployment.config
+    source = write.read(path)
+    stated, problems = check.form(source)
+    findings = _Findings()
+    for problem in problems:
+        findings.add(problem)
+    heads = history.heads(source) or {}
+    allowed = {
+        *(Path(name).resolve() for name in options.allow_key),
+        *((deployment.root / name).resolve() for name in published),
+    }
+    git = repository.of(path.resolve().parent, os.environ)
+    past = _past(git, path.resolve().name, options.base, findings)
+    lines = _lines(source, stated)
+    for name, why in history.broken(heads, past):
+        _add_head(findings, lines, name, why, "restore it from git; `rotate` makes a new key")
+    if stated is not None:
+        _check_pins(stated, heads, lines, findings)
+    if git is not None:
+        _check_keys(git, heads, past, allowed, findings)
+    for note in findings.left_out:
+        print(f"note: not checked: {note}", file=sys.stderr)
+    if findings.problems:
+        raise LuggageError(all_wrong(findings.problems), _hint(findings.hints))
+    assert stated is not None  # noqa: S101 - the form is right where nothing is wrong
+    count = sum(len(there.values) for there in stated.environments.values())
+    names = ", ".join(stated.environments) or "none yet"
+    print(f"{words.shown(path)}: all right: secrets: {count}; environments: {names}")
+    print(UNKNOWN, file=sys.stderr)
+    return 0
+
+
+def _past(git: Repository | None, name: str, base: str | None, findings: _Findings) -> list[Past]:
+    """The earlier states to compare with, the newest first."""
+    if git is None:
+        if base is not None:
+            raise UsageError("--base: there is no git repository, or no git")
+        findings.left_out.append(
+            "keys against earlier commits, private keys in tracked files: no git repository"
+        )
+        return []
+    commits: dict[str, str] = {}
+    head = git.resolve("HEAD")
+    if head is None:
+        findings.left_out.append("keys against earlier commits: there is no commit yet")
+    else:
+        commits[head] = "HEAD"
+    if base is not None:
+        other = git.resolve(base)
+        if other is None:
+            raise UsageError("--base: names no commit", "git fetch the branch first")
+        fork = git.fork(head, other) if head is not None else None
+        commits.setdefault(fork or other, "the base")
+    turns = git.turning_points(name) if head is not None else []
+    if git.shallow():
+        findings.left_out.append("keys against older commits: they were not cloned (a depth of 0)")
+    elif len(turns) > MOST_COMMITS:
+        findings.left_out.append(f"keys against more than {MOST_COMMITS} older commits")
+    for commit in turns[:MOST_COMMITS]:
+        commits.setdefault(commit, f"commit {commit[:10]}")
+    found = []
+    for (_, label), text in zip(commits.items(), git.texts(name, list(commits)), strict=True):
+        heads = history.heads(text) if text is not None else {}
+        if heads is None:
+            findings.left_out.append(f"keys against {label}: its {name} is not valid Python")
+        elif heads:
+            found.append(Past(label, heads))
+    return found
+
+
+def _lines(source: bytes, stated: Config | None) -> dict[str, int]:
+    """The line of each environment's public key."""
+    if stated is None:
+        return {}
+    number = check.line_numbers(source)
+    return {name: number(it.public_key_at.start) for name, it in stated.environments.items()}
+
+
+def _add_head(
+    findings: _Findings, lines: Mapping[str, int], name: str, why: str, hint: str
+) -> None:
+    findings.add(Problem(lines.get(name, 0), f"environment '{name}': {why}", hint))
+
+
+def _check_pins(
+    stated: Config, heads: Mapping[str, Pin], lines: Mapping[str, int], findings: _Findings
+) -> None:
+    file = trust.location(os.environ)
+    try:
+        pinned = pins.read(file)
+    except OSError as error:
+        findings.left_out.append(f"pins: {file} cannot be read: {error.strerror}")
+        return
+    for name, now in heads.items():
+        place = Place(stated.project, name)
+        why = pins.refusal(pinned[place], now, place, "you sealed to") if place in pinned else None
+        if why:
+            _add_head(
+                findings,
+                lines,
+                name,
+                why.partition(": ")[2],
+                "where the rotation was announced: python -m deploy encrypt NAME --trust KEYID",
+            )
+
+
+def _check_keys(
+    git: Repository,
+    heads: Mapping[str, Pin],
+    past: Sequence[Past],
+    allowed: set[Path],
+    findings: _Findings,
+) -> None:
+    """A private key in a tracked file, where it opens an environment of now or of before."""
+    known: dict[str, str] = {}
+    for state in (heads, *(state.heads for state in past)):
+        for name, pin in state.items():
+            known.setdefault(pin.public_key, name)
+    for found in git.private_keys():
+        try:
+            bundle = keys.parse_keys(found.key)
+        except SecretError:
+            continue
+        for key in bundle.keys:
+            owner = known.get(key.public.dump())
+            if owner is not None and found.path.resolve() not in allowed:
+                findings.problems.append(
+                    f"{words.shown(found.path)}: line {found.line}: the private key "
+                    f"{key.public.id} of environment '{owner}', in a file that git tracks"
+                )
+                findings.hints.append(
+                    "where the commit was pushed the key is public: rotate, and get new values "
+                    "from whoever issues them"
+                )
+
+
+def _hint(hints: Sequence[str]) -> str:
+    several = list(dict.fromkeys(hints))
+    if len(several) > _MOST_HINTS:
+        several = [*several[:_MOST_HINTS], f"and {len(several) - _MOST_HINTS} more like these"]
+    return "\n".join(several)
