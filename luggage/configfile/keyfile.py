@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -69,6 +70,44 @@ def read(path: Path) -> Bundle:
     if not raw.reveal().isascii():
         raise LuggageError(f"{path}: not a key: not ASCII text")
     return keys.parse_keys(_line(raw), str(path))
+
+
+def key_id(path: Path) -> str | None:
+    """The id of the one key in a file, or None."""
+    try:
+        found = read(path).keys
+    except LuggageError:
+        return None
+    return found[0].public.id if len(found) == 1 else None
+
+
+def taken(path: Path, used: Mapping[str, str]) -> LuggageError:
+    """What to do with a file that stands where a new key belongs; `used` are the ids of the keys
+    that the config module names, by environment.
+    """
+    there = key_id(path)
+    message = f"{path}: is there already, and a key is never overwritten"
+    if there is None:
+        return LuggageError(
+            f"{message}: it holds no whole key",
+            "where an interrupted command left it, remove it, then run it again: "
+            f"rm {_quoted(path)}",
+        )
+    if there in used.values():
+        return LuggageError(
+            f"{message}: it has the key {there}, which config.py names", "give it a name of its own"
+        )
+    spare = path.with_name(f"{path.stem}.spare{path.suffix}")
+    return LuggageError(
+        f"{message}: it has the key {there}, to which no value of this config.py is sealed",
+        "either the same command runs now, or one was interrupted before it changed config.py, or "
+        "another branch uses it.\n"
+        f"nothing is lost: move it away, then run it again: mv -n {_quoted(path)} {_quoted(spare)}",
+    )
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _line(raw: Secret) -> Secret:

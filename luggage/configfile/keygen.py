@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from luggage.configfile import keyfile, splice, write
+from luggage.configfile import keyfile, splice, unlock, write
 from luggage.crypto import names
 from luggage.errors import LuggageError
 
@@ -31,16 +31,9 @@ def add(config: Path, root: Path, name: str, ignored: Callable[[Path], bool]) ->
             "environment: its name is not lower-case letters, digits and '-'",
             "such as: demo, staging, prod",
         )
-    splice.check_new_environment(write.read(config), name)
+    used = unlock.ids(splice.check_new_environment(write.read(config), name))
     path = root / f"{name}.key"
-    with keyfile.made(path, config, ignored, _taken) as key:
+    with keyfile.made(path, config, ignored, lambda path: keyfile.taken(path, used)) as key:
         public_key = key.public.dump()
         write.update(config, lambda source: splice.add_environment(source, name, public_key))
     return Made(path, key.public.id)
-
-
-def _taken(path: Path) -> LuggageError:
-    return LuggageError(
-        f"{path}: is there already",
-        "a key is never overwritten: move it away if no environment uses it",
-    )

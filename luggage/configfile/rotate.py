@@ -42,7 +42,9 @@ def rotate(
         raise LuggageError(f"environment '{environment}': there is no epoch after the last one")
     unlock.values(before, environment, old)
     path = key_path(root, environment, epoch)
-    with keyfile.made(path, config, ignored, lambda path: _taken(path, before)) as new:
+    with keyfile.made(
+        path, config, ignored, lambda path: keyfile.taken(path, unlock.ids(before))
+    ) as new:
         write.update(config, lambda source: _rekeyed(source, environment, epoch, old, new))
     after = grammar.read(write.read(config))
     there = tuple(after.environments[environment].values)
@@ -85,7 +87,7 @@ def _old_key(config: Config, root: Path, environment: str, given: Given) -> Priv
     if environment not in unlock.opened(config, given):
         there = config.environments[environment]
         path = key_path(root, environment, there.epoch)
-        if there.epoch > 1 and _id(path) == unlock.ids(config)[environment]:
+        if there.epoch > 1 and keyfile.key_id(path) == unlock.ids(config)[environment]:
             raise LuggageError(
                 f"{given.source}: key {given.ids} does not open environment '{environment}', "
                 f"which is at epoch {there.epoch}",
@@ -93,34 +95,3 @@ def _old_key(config: Config, root: Path, environment: str, given: Given) -> Priv
                 "or give that key to rotate once more",
             )
     return unlock.environments(config, given, environment)[environment]
-
-
-def _taken(path: Path, config: Config) -> LuggageError:
-    """What to do with a file that stands where the new key belongs."""
-    key_id = _id(path)
-    message = f"{path}: is there already, and a key is never overwritten"
-    if key_id is None:
-        return LuggageError(
-            f"{message}: it holds no whole key",
-            f"a rotation that was interrupted left it: remove it, then run it again: rm {path}",
-        )
-    if key_id in unlock.ids(config).values():
-        return LuggageError(
-            f"{message}: it has the key {key_id}, which config.py uses", "give it its own name"
-        )
-    spare = path.with_name(f"{path.stem}.spare{path.suffix}")
-    return LuggageError(
-        f"{message}: it has the key {key_id}, to which no value of this config.py is sealed",
-        "either another rotation runs now, or one was interrupted before it changed config.py, or "
-        "another branch uses it.\n"
-        f"nothing is lost: move it away, then run it again: mv {path} {spare}",
-    )
-
-
-def _id(path: Path) -> str | None:
-    """The id of the one key in a file, or None."""
-    try:
-        found = keyfile.read(path).keys
-    except LuggageError:
-        return None
-    return found[0].public.id if len(found) == 1 else None

@@ -46,17 +46,37 @@ def read(path: Path) -> bytes:
 def create_private(path: Path, data: bytes) -> None:
     """Make a new file that only its owner reads, on the disk when this returns; raises OSError.
 
-    Never overwrites, and leaves nothing where it fails.
+    Never overwrites, and leaves nothing where it fails. Where the system can do so, the file has no
+    name before it is whole, so that not even a killed process leaves a part of it.
     """
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    descriptor, named = _nameless(path)
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), 0o600)
-            _write(file.fileno(), data)
+        try:
+            os.fchmod(descriptor, 0o600)
+            _write(descriptor, data)
+            if not named:
+                # As the source is absolute, its folder only makes Python follow the link.
+                source = f"/proc/self/fd/{descriptor}"
+                os.link(source, path, src_dir_fd=descriptor, follow_symlinks=True)
+                named = True
+        finally:
+            os.close(descriptor)
         _sync_folder(path.parent)
     except BaseException:
-        path.unlink()
+        if named:
+            path.unlink()
         raise
+
+
+def _nameless(path: Path) -> tuple[int, bool]:
+    """A new file in the folder of `path`, and whether it has that name already."""
+    with suppress(AttributeError, OSError):
+        descriptor = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE, 0o600)
+        if Path(f"/proc/self/fd/{descriptor}").is_symlink():
+            return descriptor, False
+        os.close(descriptor)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    return os.open(path, flags, 0o600), True
 
 
 @contextmanager
