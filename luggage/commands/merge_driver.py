@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     try:
         plan = merge.plan(*texts)
     except ConfigError as error:
-        return _as_text(options.ours, texts, f"{options.path}: {error.message}")
+        return _as_text(options.ours, texts, _about(options.path, error))
     clean, merged = _text_merge(plan.base, plan.ours, plan.theirs)
     if clean and not plan.conflicts and plan.proved(merged):
         options.ours.write_bytes(merged)
@@ -68,6 +68,10 @@ def _problem(path: str, plan: merge.Plan) -> LuggageError:
         all_wrong(f"{path}: {it.message}" for it in plan.conflicts),
         all_wrong([*hints, f"then: git add {path}"]),
     )
+
+
+def _about(path: str, error: ConfigError) -> str:
+    return f"{path}: {error.message.removeprefix('config.py: ')}"
 
 
 def _as_text(ours: Path, texts: list[bytes], why: str) -> int:

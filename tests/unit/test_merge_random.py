@@ -171,12 +171,9 @@ def merges(tmp_path_factory: pytest.TempPathFactory) -> tuple[Checkout, list[Sid
     stream = []
 
     def branch(name: str, source: bytes, start: str) -> None:
-        stream.append(
-            f"commit refs/heads/{name}\ncommitter a <a@b> 0 +0000\ndata 1\nm\nfrom refs/heads/{start}\n"
-            f"M 100644 inline depot/config.py\ndata {len(source)}\n".encode()
-            + source
-            + b"\n"
-        )
+        head = f"commit refs/heads/{name}\ncommitter a <a@b> 0 +0000\ndata 1\nm\n"
+        place = f"from refs/heads/{start}\nM 100644 inline depot/config.py\n"
+        stream.append(f"{head}{place}data {len(source)}\n".encode() + source + b"\n")
 
     for number in range(CASES):
         dice = random.Random(number)
