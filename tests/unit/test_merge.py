@@ -123,38 +123,40 @@ def project(name: bytes) -> Edit:
     return edit
 
 
+SECRET_A = "secret 'A' of environment 'demo'"
+SECRET_C = "secret 'C' of environment 'demo'"
 ENCRYPT = "python -m deploy encrypt C --env demo"
 CONFLICTS: dict[str, tuple[Edit, Edit, str, str]] = {
-    "both changed": (put("C"), put("C"), "secret 'C' of environment 'demo': changed on", ENCRYPT),
+    "both changed": (put("C"), put("C"), f"{SECRET_C}: changed on", ENCRYPT),
     "both added": (put("A"), put("A"), "secret 'A' of environment 'demo': added on", "keep one"),
     "changed, removed": (
         put("C"),
         remove("C"),
-        "secret 'C' of environment 'demo': changed in ours, removed in theirs",
+        f"{SECRET_C}: changed in ours, removed in theirs",
         "keep the line of 'C'",
     ),
     "removed, changed": (
         remove("C"),
         put("C"),
-        "secret 'C' of environment 'demo': changed in theirs, removed in ours",
+        f"{SECRET_C}: changed in theirs, removed in ours",
         "keep the line of 'C'",
     ),
     "rotated, added": (
         rotate,
         put("A"),
-        "secret 'A' of environment 'demo': in theirs it is sealed to the old key; ours has a new one",
+        f"{SECRET_A}: in theirs it is sealed to the old key; ours has a new one",
         "keep what ours has, then seal it again for the new key: python -m deploy encrypt A",
     ),
     "replaced, rotated": (
         put("C"),
         rotate,
-        "secret 'C' of environment 'demo': in ours it is sealed to the old key; theirs has a new one",
+        f"{SECRET_C}: in ours it is sealed to the old key; theirs has a new one",
         f"keep what theirs has, then seal it again for the new key: {ENCRYPT}",
     ),
     "rotated, removed": (
         rotate,
         remove("C"),
-        "secret 'C' of environment 'demo': removed in theirs, but ours has a new key, and it is sealed to that",
+        f"{SECRET_C}: removed in theirs, but ours has a new key, and it is sealed to that",
         "keep what ours has, then: python -m deploy remove C --env demo",
     ),
     "both rotated": (
