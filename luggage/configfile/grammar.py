@@ -48,14 +48,8 @@ class Reader:
     def read(self) -> Config:
         statement = self.assignment()
         call = statement.value
+        self.known_format(call)
         callee, words = self.call(call, "Secrets", ("required",))
-        if not set(words) >= {"format", "project", "environments"}:
-            self.refuse(call, "Secrets needs format, project and environments")
-        version = words["format"]
-        if not isinstance(version, ast.Constant) or type(version.value) is not int:
-            self.refuse(version, "format is not a plain number")
-        if version.value != 1:
-            self.refuse(version, "the format is unknown: only 1 is known")
         project = self.string(words["project"])
         if not names.is_place(project.value):
             self.refuse(words["project"], "the project's name does not follow the grammar")
@@ -71,6 +65,16 @@ class Reader:
         self.nothing_besides(statement)
         listed = tuple(item.value for item in required.items) if required else None
         return Config(callee, project.value, listed, environments, table, required)
+
+    def known_format(self, node: ast.expr) -> None:
+        """Refuse another format than 1 before anything else that a later one may have changed."""
+        for keyword in node.keywords if isinstance(node, ast.Call) else ():
+            if keyword.arg == "format":
+                version = keyword.value
+                if not isinstance(version, ast.Constant) or type(version.value) is not int:
+                    self.refuse(version, "format is not a plain number")
+                if version.value != 1:
+                    self.refuse(version, "the format is unknown: only 1 is known")
 
     def assignment(self) -> ast.Assign:
         """The one statement that binds the name; nothing else may bind it, wherever it stands."""

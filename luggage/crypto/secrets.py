@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from luggage.crypto import envelope, keys, names, sources
 from luggage.crypto.envelope import Context
@@ -15,14 +15,29 @@ from luggage.crypto.keys import Bundle, PrivateKey, PublicKey
 from luggage.crypto.secret import Secret
 from luggage.errors import all_wrong
 
+_MISSING: Any = object()
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, init=False)
 class Environment:
-    """One place the product runs: its public key, the count of its key pairs, its sealed values."""
+    """One place the product runs: its public key, the count of its key pairs, its sealed values.
+
+    It takes any words: what is wrong with them is told by `Secrets`, which knows the format.
+    """
 
     public_key: str
     epoch: int
     values: Mapping[str, str] = field(repr=False)
+
+    def __init__(
+        self,
+        *,
+        public_key: str = _MISSING,
+        epoch: int = _MISSING,
+        values: Mapping[str, str] = _MISSING,
+        **unknown: object,
+    ) -> None:
+        _fill(self, {"public_key": public_key, "epoch": epoch, "values": values}, unknown)
 
 
 class Opened(Mapping[str, Secret]):
@@ -59,12 +74,12 @@ class Opened(Mapping[str, Secret]):
         return f"<Opened {self.environment}: {', '.join(sorted(self))}>"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, init=False)
 class Secrets:
     """The secrets of a deployment, as its config module states them.
 
-    Making one opens and checks nothing but `format`: importing a config module is cheap and needs
-    no key. `open` checks the rest.
+    Making one opens nothing, and checks nothing but `format` and then the words: importing a config
+    module is cheap and needs no key. `open` checks the rest.
     """
 
     format: int
@@ -72,13 +87,29 @@ class Secrets:
     environments: Mapping[str, Environment]
     required: tuple[str, ...] | list[str] = ()
 
-    def __post_init__(self) -> None:
-        if type(self.format) is not int or self.format != 1:
+    def __init__(
+        self,
+        *,
+        format: int = _MISSING,
+        project: str = _MISSING,
+        environments: Mapping[str, Environment] = _MISSING,
+        required: tuple[str, ...] | list[str] = (),
+        **unknown: object,
+    ) -> None:
+        if format is not _MISSING and (type(format) is not int or format != 1):
+            of = "" if project is _MISSING else f"project '{project}': "
             raise SecretError(
-                f"project '{self.project}': the format of its secrets is unknown: only 1 is known",
+                f"{of}the format of its secrets is unknown: only 1 is known",
                 "a newer luggage wrote it: install that version",
                 reason="version",
             )
+        words = {"format": format, "project": project, "environments": environments}
+        _fill(self, {**words, "required": required}, unknown)
+        problems = _Problems()
+        for subject, stated in {"Secrets": self, **_environments(environments)}.items():
+            for problem in vars(stated)["_problems"]:
+                problems.note(f"{subject}: {problem}")
+        problems.raise_any()
 
     def open(self, environ: Mapping[str, str] | None = None) -> Opened:
         """The values of the environment that the key is for; finds the key by `crypto.sources`.
@@ -198,6 +229,20 @@ class Secrets:
             f"--env {environment}",
             reason="key-id",
         )
+
+
+def _fill(stated: Secrets | Environment, words: Mapping[str, Any], unknown: Iterable[str]) -> None:
+    """Make `words` the fields of a frozen dataclass, and note which are unknown or missing."""
+    missing = [word for word, value in words.items() if value is _MISSING]
+    problems = [f"'{word}' is unknown" for word in unknown]
+    problems += [f"'{word}' is missing" for word in missing]
+    vars(stated).update(words, _problems=tuple(problems))
+
+
+def _environments(stated: object) -> dict[str, Environment]:
+    """Those whose words can be looked at; `open` tells what is no Environment."""
+    found = stated.items() if isinstance(stated, Mapping) else ()
+    return {f"environment '{name}'": it for name, it in found if isinstance(it, Environment)}
 
 
 def _same(found: Mapping[str, PublicKey]) -> Iterator[tuple[str, str]]:
