@@ -18,7 +18,8 @@ HELP = """\
 Before anything is sealed, the environment's public key is compared with the one this user sealed
 to before ($XDG_STATE_HOME/luggage/pins.json keeps it; the first is trusted) and with that of the
 last commit. A changed one is refused: whoever put it there could read what you seal. After a
-rotation that was announced, compare the key id with the announcement, and add: --trust KEYID"""
+rotation that was announced, compare the key id with the announcement, and add: --trust KEYID
+"""
 MEANING = "whoever put it there could read what you seal, so nothing was sealed"
 
 
