@@ -313,7 +313,7 @@ def config(source: bytes) -> dict[str, list[str]]:
     try:
         text = source.decode("utf-8-sig")
         encoding = tokenize.detect_encoding(io.BytesIO(source).readline)[0]
-        check(encoding.startswith("utf-8"), "config")
+        check(encoding.lower() in ("utf-8", "utf-8-sig", "utf8"), "config")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
@@ -332,6 +332,9 @@ def config(source: bytes) -> dict[str, list[str]]:
         if token.string == "SECRETS" and token.start[1] == 0 and tokens[place + 1].string == "="
     ]
     check(len(starts) == 1, "config")
+    before = tokens[: starts[0]][-1:]
+    line_ends = (tokenize.NEWLINE, tokenize.DEDENT)
+    check(all(token.type in line_ends for token in before), "config")
     rest = Tokens(tokens[starts[0] + 2 :])
     rest.callee("Secrets")
     found = rest.words(
@@ -352,6 +355,8 @@ def check_bound_once(tree: ast.Module) -> None:
     bound = 0
     for node in ast.walk(tree):
         texts = [getattr(node, word, None) for word in ("name", "asname", "rest")]
+        if isinstance(node, ast.arg):
+            texts.append(node.arg)
         if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
             texts.append(node.id)
         if isinstance(node, ast.alias):

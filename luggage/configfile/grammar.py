@@ -22,6 +22,9 @@ from luggage.configfile.module import BOM, NAME, ConfigError, bound, parse
 from luggage.crypto import envelope, keys, names
 from luggage.crypto.errors import RefusalError, SecretError
 
+_COMMENT = re.compile(rb"#[^\n]*")
+_BEFORE = re.compile(rb";(?:[ \t\f]|\\\r?\n)*\Z")
+_AFTER = re.compile(rb"(?:[ \t\f]|\\\r?\n)*;")
 _CALLEE = r"(?:[A-Za-z_][A-Za-z0-9_]*\.)*"
 
 
@@ -91,7 +94,18 @@ class Reader:
         for node in ast.walk(self.tree):
             if node is not found[0].targets[0] and NAME in bound(node):
                 self.refuse(node, f"{NAME} is bound a second time")
+        self.alone(found[0])
         return found[0]
+
+    def alone(self, statement: ast.Assign) -> None:
+        """Refuse a `;` before or after it."""
+        at = self.tree.body.index(statement)
+        ends = [0, *(self.offset(it.end_lineno, it.end_col_offset) for it in self.tree.body)]
+        starts = [self.offset(it.lineno, it.col_offset) for it in self.tree.body]
+        before = _COMMENT.sub(b"", self.source[ends[at] : starts[at]])
+        after = _COMMENT.sub(b"", self.source[ends[at + 1] : [*starts, None][at + 1]])
+        if _BEFORE.search(before) or _AFTER.match(after):
+            self.refuse(statement, f"{NAME} is assigned in a line with another statement")
 
     def call(
         self, node: ast.expr, name: str, optional: tuple[str, ...] = ()

@@ -47,8 +47,8 @@ def _check_text(source: bytes) -> None:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
     except (UnicodeDecodeError, SyntaxError):
         encoding = ""
-    if encoding not in ("utf-8", "utf-8-sig"):
-        raise ConfigError("not UTF-8")
+    if encoding.lower() not in ("utf-8", "utf-8-sig", "utf8"):
+        raise ConfigError("not UTF-8, or declares another encoding than `utf-8`")
     lone = re.search(rb"\r(?!\n)", source)
     if lone:
         line = source.count(b"\n", 0, lone.start()) + 1
@@ -58,7 +58,7 @@ def _check_text(source: bytes) -> None:
 def bound(node: ast.AST) -> set[str | None]:
     """The names that `node` itself binds, deletes or makes global; a star import may bind any."""
     match node:
-        case ast.Name(id=name, ctx=ast.Store() | ast.Del()):
+        case ast.Name(id=name, ctx=ast.Store() | ast.Del()) | ast.arg(arg=name):
             return {name}
         case ast.Global(names=found) | ast.Nonlocal(names=found):
             return set(found)
@@ -74,4 +74,6 @@ def bound(node: ast.AST) -> set[str | None]:
             | ast.MatchMapping(rest=bound_name)
         ):
             return {bound_name}
-    return set()
+    # Type parameters, whose classes Python 3.11 does not have.
+    type_parameter = type(node).__name__ in ("TypeVar", "TypeVarTuple", "ParamSpec")
+    return {getattr(node, "name", None)} if type_parameter else set()

@@ -675,6 +675,12 @@ def configs() -> None:
         "bare-callee": (good.replace("crypto.", ""), "callees without dots"),
         "backslash": (change("format=1", "format=\\\n1"), "a line joined by a backslash"),
         "utf8-cookie": ("# -*- coding: utf-8 -*-\n" + good, "an encoding declaration"),
+        "coding-utf8": ("#!/bin/true\n# vim: fileencoding=UTF8 :\n" + good, "UTF8 for UTF-8"),
+        "coding-utf-8-unix": ("# coding: Utf_8-Unix\n" + good, "UTF-8 as Emacs names it"),
+        "after-semicolon": (
+            "import os;  # one;\n" + good + "import sys;\n",
+            "semicolons in other lines",
+        ),
     }
     for name, (body, comment) in passes.items():
         write(f"config-{name}", comment, "config", "success", body, secrets=all_names)
@@ -685,6 +691,10 @@ def configs() -> None:
         "format-true": (change("format=1", "format=True"), "True is no number here"),
         "format-hex": (change("format=1", "format=0x1"), "a number that is not decimal digits"),
         "format-missing": (change("    format=1,\n", ""), "no format"),
+        "format-2-new-keyword": (
+            change("format=1,", "grants={},\n    format=2,"),
+            "an unknown format, with a word that this one has not",
+        ),
         "keyword-unknown": (
             change("    format=1,", "    format=1,\n    extra=1,"),
             "one word more",
@@ -750,6 +760,19 @@ def configs() -> None:
         ),
         "function": (good + "\ndef SECRETS():\n    pass\n", "a function of that name"),
         "class": (good + "\nclass SECRETS:\n    pass\n", "a class of that name"),
+        "parameter": (good + "\ndef f(SECRETS):\n    pass\n", "a parameter of that name"),
+        "parameter-star": (good + "\ndef f(*SECRETS):\n    pass\n", "a parameter with a star"),
+        "parameter-lambda": (good + "\nf = lambda SECRETS: 0\n", "a lambda's parameter"),
+        "parameter-type": (
+            good + "\ndef f[SECRETS]():\n    pass\n",
+            "a type parameter (before Python 3.12 no Python)",
+        ),
+        "semicolon-after": (good.rstrip() + "; x = 1\n", "another statement after it"),
+        "semicolon-before": (
+            change("SECRETS =", "x = 1; \\\nSECRETS ="),
+            "another statement before it",
+        ),
+        "semicolon-alone": (good.rstrip() + " ;\n", "a semicolon after it"),
         "inner": (good + "\ndef f():\n    SECRETS = 1\n", "bound inside a function"),
         "starred-values": (change('"MOOD_API_KEY": ', '**{}, "MOOD_API_KEY": '), "two stars"),
         "value-joined": (change(f'"{lines}"', f'"{lines[:20]}" "{lines[20:]}"'), "joined strings"),
@@ -769,6 +792,11 @@ def configs() -> None:
     raw = {
         "latin-1": (good.replace("An example", "Ein Übel").encode("latin-1"), "not UTF-8"),
         "latin-1-cookie": (b"# coding: latin-1\n" + good.encode(), "declares another encoding"),
+        "coding-u8": (b"# coding: U8\n" + good.encode(), "an alias that is not accepted"),
+        "coding-utf8-bom": (
+            b"\xef\xbb\xbf# coding: utf8\n" + good.encode(),
+            "utf8 behind a byte order mark, which Python refuses",
+        ),
         "lone-cr": (good.replace("An example", "An\rexample").encode(), "a lone carriage return"),
         "nul": (good.encode() + b"\0", "a NUL"),
     }
