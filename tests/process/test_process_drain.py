@@ -1,0 +1,96 @@
+"""The web worker and its clients: nobody waits for another, and none in the queue is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from running import Made, Running, started
+
+ASK = b"GET /-/version HTTP/1.0\r\n\r\n"
+
+
+@contextlib.contextmanager
+def clients(port: int, count: int) -> Iterator[list[socket.socket]]:
+    """`count` clients that have asked, and keep their side open."""
+    with contextlib.ExitStack() as stack:
+        made = []
+        for _ in range(count):
+            client = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+            client.sendall(ASK)
+            made.append(client)
+        yield made
+
+
+def answer(client: socket.socket) -> bytes:
+    """Everything that a client is sent, or what went wrong."""
+    told = b""
+    try:
+        while chunk := client.recv(1000):
+            told += chunk
+    except OSError as error:
+        return repr(error).encode()
+    return told
+
+
+def serving(running: Running) -> tuple[int, int]:
+    """gunicorn's master and its one worker."""
+    running.wait_for("gunicorn: ready")
+    [master] = running.children("gunicorn")
+    [worker] = running.children("gunicorn", master)
+    return master, worker
+
+
+def stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def test_clients_that_do_not_close_keep_nobody_waiting(made: Made) -> None:
+    """Twelve that keep their socket open cost the next client nothing, nor the end of it all."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        with clients(running.port, 12) as open_still:
+            assert all(answer(client).startswith(b"HTTP/1.0 200") for client in open_still)
+            began = time.monotonic()
+            with clients(running.port, 1) as [after]:
+                assert answer(after).startswith(b"HTTP/1.0 200")
+            assert time.monotonic() - began < 1.0, "one alone would have cost two seconds"
+            began = time.monotonic()
+            running.signal(signal.SIGTERM)
+            assert running.wait() == 0
+            assert time.monotonic() - began < 5.0
+
+
+def test_a_client_that_goes_on_sending_gets_its_answer_whole(made: Made) -> None:
+    """What it sends after the answer is read and thrown away: a reset would take the answer."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        with clients(running.port, 1) as [client]:
+            client.sendall(b"x" * 300_000)
+            time.sleep(0.3)
+            client.sendall(b"x" * 300_000)
+            client.shutdown(socket.SHUT_WR)
+            told = answer(client)
+        assert told.startswith(b"HTTP/1.0 200") and told.endswith(b"}\n"), told
+
+
+def test_term_answers_everyone_in_the_queue(made: Made) -> None:
+    """Those whom no worker has accepted yet when TERM comes are accepted and answered."""
+    with started(made) as running:
+        _, worker = serving(running)
+        os.kill(worker, signal.SIGSTOP)
+        while not stopped(worker):
+            time.sleep(0.01)
+        with clients(running.port, 5) as waiting:
+            running.signal(signal.SIGTERM)
+            running.wait_for("signal SIGTERM: stopping")
+            running.wait_for("Handling signal: term")
+            os.kill(worker, signal.SIGCONT)
+            answers = [answer(client)[:12] for client in waiting]
+        assert answers == [b"HTTP/1.0 200"] * 5
+        assert running.wait() == 0
