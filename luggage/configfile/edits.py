@@ -66,9 +66,9 @@ def drop(source: bytes, spans: tuple[Span, ...], at: int, *, keep_comma: bool = 
         return [line]
     end = comma(source, span.end)
     if end is None:
-        before = comma(source, spans[at - 1].end) if at and not keep_comma else None
+        before = comma(source, spans[at - 1].end) if at else None
         if before is not None and not source[before + 1 : span.start].strip(b" \t"):
-            return [Cut(before, span.end)]
+            return [Cut(before + keep_comma, span.end)]
         return [Cut(span.start, span.end)]
     if source[span.end : end].strip(b" \t"):
         return [Cut(span.start, span.end), Cut(end, end + 1)]
