@@ -27,6 +27,8 @@ exit status: 0 after TERM, INT or HUP; 1 where something is wrong before anythin
 of the web server where it dies five times in a row without having become ready.
 """
 
+LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
+
 
 class Openable(Protocol):
     """What holds the secrets: `luggage.crypto.Secrets`, or anything else that opens."""
@@ -67,23 +69,26 @@ def main(
     has_web = any(process.web for process in wanted)
     with state.folder(os.environ) as folder:
         # Twisted is slow to import: an error above is told without it.
-        from luggage.run import output, supervise  # noqa: PLC0415
+        from luggage.run import supervise  # noqa: PLC0415
+        from luggage.run.writer import Writer  # noqa: PLC0415
 
         listener = listen.listen(server.host, server.port) if has_web else None
-        sys.stdout.flush()
+        write = Writer(sys.stdout.fileno())
         supervisor = supervise.Supervisor(
             wanted,
             command=lambda process: current().command(process.command, *process.arguments),
             environ=os.environ,
             folder=folder,
             listener=listener,
-            write=output.to_descriptor(sys.stdout.fileno()),
+            write=write,
         )
         where = listen.url(server.host, server.port) if has_web else "no web server"
         names = ", ".join(process.name for process in wanted)
         environment = f", environment {opened.environment}" if opened is not None else ""
         supervisor.output.say(f"{where}{environment}: starting {names}")
-        return supervisor.run()
+        status = supervisor.run()
+        write.flush(LAST_LINES)
+        return status
 
 
 def _warn_of_a_kept_key() -> None:

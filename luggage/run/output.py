@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import select
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 PIECE = 16_000  # bytes; Docker's own log lines hold 16 KiB
 LAST = 20  # lines kept of each process
@@ -54,11 +52,13 @@ class Lines:
 class Output:
     """Writes lines as `name | text`; the further pieces of a long line as `name : text`.
 
-    `write` gets whole lines. The last LAST lines of each name are kept for `last`.
+    `write` gets whole lines; where it returns False they are lost, and how many is told as soon as
+    it takes some again. The last LAST lines of each name are kept for `again`.
     """
 
-    def __init__(self, write: Callable[[bytes], None], names: Iterable[str]) -> None:
+    def __init__(self, write: Callable[[bytes], object], names: Iterable[str]) -> None:
         self._write = write
+        self._lost = 0
         self._width = max(len(name) for name in (SELF, *names))
         self._kept: dict[str, deque[bytes]] = {}
 
@@ -68,7 +68,7 @@ class Output:
         whole = [head + (b" | " if begins else b" : ") + text + b"\n" for begins, text in pieces]
         if whole:
             self._kept.setdefault(name, deque(maxlen=LAST)).extend(whole)
-            self._write(b"".join(whole))
+            self._put(whole)
 
     def say(self, text: str) -> None:
         """Write luggage's own lines."""
@@ -76,23 +76,12 @@ class Output:
 
     def again(self, name: str) -> None:
         """Write the last lines of `name` once more."""
-        self._write(b"".join(self._kept.get(name, ())))
+        self._put(self._kept.get(name, ()))
 
-
-def to_descriptor(descriptor: int) -> Callable[[bytes], None]:
-    """A writer of every byte to `descriptor`, which may be non-blocking.
-
-    Where nobody reads any more, what is written is dropped: a lost log must not stop the processes.
-    """
-
-    def write(data: bytes) -> None:
-        rest = memoryview(data)
-        while rest:
-            try:
-                rest = rest[os.write(descriptor, rest) :]
-            except BlockingIOError:
-                select.select([], [descriptor], [])
-            except OSError:
-                return
-
-    return write
+    def _put(self, lines: Collection[bytes]) -> None:
+        news = f"{SELF.ljust(self._width)} | {self._lost} lines lost: nobody read the log\n"
+        head = [news.encode()] if self._lost else []
+        if self._write(b"".join([*head, *lines])) is False:
+            self._lost += len(lines)
+        else:
+            self._lost = 0

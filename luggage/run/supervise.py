@@ -47,7 +47,7 @@ class Supervisor:
         environ: Mapping[str, str],
         folder: Path,
         listener: socket.socket | None,
-        write: Callable[[bytes], None],
+        write: Callable[[bytes], object],
     ) -> None:
         self._listener = listener
         self._status = 0

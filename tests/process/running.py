@@ -161,11 +161,13 @@ def started(
     environ: dict[str, str] | None = None,
     before: Sequence[str] = (),
     instead: Sequence[str] = (),
+    unread: bool = False,
     **variables: str,
 ) -> Iterator[Running]:
     """`python -m deploy_under_test WORDS`, by default `start`; killed at the end if need be.
 
-    `before` is what executes it, `instead` another command line altogether.
+    `before` is what executes it, `instead` another command line altogether. `unread`: nobody reads
+    what it prints, until its `reader` is started.
     """
     port = free_port()
     environ = made.environ(PORT=str(port), SECRET_KEY=made.key) if environ is None else environ
@@ -180,7 +182,8 @@ def started(
     )
     running = Running(process, int(str((environ | variables).get("PORT", port)).strip("a")))
     running.reader = threading.Thread(target=running.follow, daemon=True)
-    running.reader.start()
+    if not unread:
+        running.reader.start()
     try:
         yield running
     finally:
@@ -189,6 +192,7 @@ def started(
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         process.wait(10)
-        running.reader.join(5)
+        if running.reader.ident is not None:
+            running.reader.join(5)
         assert process.stdout is not None
         process.stdout.close()

@@ -7,8 +7,12 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 from running import Made, started
+
+T = TypeVar("T")
 
 
 def test_long_lines_are_split_and_not_lost(made: Made) -> None:
@@ -29,6 +33,53 @@ def test_long_lines_are_split_and_not_lost(made: Made) -> None:
         assert whole.decode() == "a" * 20_000 + "é" * 500_000
         begins = [head for head, _ in texts[start:end] if head.startswith(b"| ")]
         assert len(begins) == 2
+
+
+def test_a_log_that_nobody_reads_stops_nothing(made: Made) -> None:
+    """10 MB that nobody reads: what dies is started again, zombies are reaped, TERM ends it all.
+
+    Whoever reads at last gets the lines up to a limit, and is told how many are lost.
+    """
+    with started(made, unread=True, LOOP_DOES="flood") as running:
+        first = _wait(lambda: running.children("loop"))
+        _wait((made.folder / "flooded").exists)
+        assert running.get("/")[0] == 200
+        os.kill(first[0], signal.SIGKILL)
+        _wait(lambda: running.children("loop") not in ([], first))
+        began = time.monotonic()
+        running.signal(signal.SIGTERM)
+        running.process.wait(10)
+        assert time.monotonic() - began < 5
+        assert running.process.returncode == 0
+        running.reader.start()
+        running.reader.join(5)
+        told = [line[11:17] for line in running.lines if line.startswith(b"loop     | 0")]
+        assert told[:500] == [b"%06d" % number for number in range(500)]
+
+
+def test_lines_that_are_lost_are_counted(made: Made) -> None:
+    """A reader that comes late gets the first lines, then how many are lost, then the next."""
+    with started(made, unread=True, LOOP_DOES="flood") as running:
+        _wait((made.folder / "flooded").exists)
+        running.reader.start()
+        lost = int(running.wait_for(r"^luggage  \| ([0-9]+) lines lost: nobody read the log")[1])
+        running.wait_for("loop +. goes round")
+        told = [line for line in running.lines if line.startswith(b"loop     | 0")]
+        assert len(told) > 30_000
+        assert 0 <= len(told) + lost - 100_000 < 50, "the other processes' lines are few"
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert b"gunicorn: exited" in running.lines[-3] + running.lines[-2] + running.lines[-1]
+
+
+def _wait(look: Callable[[], T]) -> T:
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.02)
+    raise AssertionError("not in 20 s")
 
 
 def test_poison_does_not_stop_the_loops(made: Made) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luggage.run import output
 from luggage.run.output import PIECE, Lines, Output
 
 
@@ -72,30 +67,26 @@ def test_the_last_lines_are_kept_for_each() -> None:
     assert written[-1] == b"".join(b"loop    | %d\n" % number for number in range(10, 30))
 
 
-def test_a_full_pipe_is_waited_for() -> None:
-    """Nothing is lost where stdout is non-blocking and its reader is slow."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    data = os.urandom(300_000)
-    read: list[bytes] = []
+def test_lost_lines_are_counted() -> None:
+    """How many were not taken is told once, before the next that are."""
+    written: list[bytes] = []
+    takes = [True]
 
-    def slow_reader() -> None:
-        with os.fdopen(reader, "rb") as file:
-            while chunk := file.read1(10_000):
-                read.append(chunk)
-                time.sleep(0.001)
+    def write(data: bytes) -> bool:
+        if takes[0]:
+            written.append(data)
+        return takes[0]
 
-    thread = threading.Thread(target=slow_reader)
-    thread.start()
-    output.to_descriptor(writer)(data)
-    os.close(writer)
-    thread.join()
-    assert b"".join(read) == data
-
-
-def test_a_log_that_nobody_reads_stops_nothing() -> None:
-    """A closed stdout is no reason to stop the processes."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    output.to_descriptor(writer)(b"line\n")
-    os.close(writer)
+    out = Output(write, ["loop"])
+    out.say("one")
+    takes[0] = False
+    out.lines("loop", [(True, b"a"), (True, b"b")])
+    out.say("c")
+    takes[0] = True
+    out.say("two")
+    out.say("three")
+    assert written == [
+        b"luggage | one\n",
+        b"luggage | 3 lines lost: nobody read the log\nluggage | two\n",
+        b"luggage | three\n",
+    ]

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from deploy_under_test import config
 from luggage import run
@@ -22,6 +23,10 @@ def main(argv: list[str]) -> int:
         print("a" * 20_000)
         print("é" * 500_000)
         print("after the long lines")
+    elif does == "flood":
+        for number in range(100_000):
+            print(f"{number:06} {'x' * 90}")
+        Path("flooded").touch()
     elif does == "tell":
         print(f"it was given: {os.environ['APP_PASSWORD']}")
     elif does == "orphans":

@@ -1,0 +1,76 @@
+"""The log's way out: a slow reader loses nothing, and one that never reads stops nothing."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from luggage.run.writer import Writer
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_slow_reader_gets_everything(pipe: tuple[int, int], blocking: bool) -> None:
+    """In order, whatever the descriptor's own mode, which stays as it was."""
+    reader, writer = pipe
+    os.set_blocking(writer, blocking)
+    data = os.urandom(300_000)
+    read = bytearray()
+
+    def slow_reader() -> None:
+        while len(read) < len(data):
+            read.extend(os.read(reader, 10_000))
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=slow_reader)
+    thread.start()
+    write = Writer(writer)
+    began = time.monotonic()
+    assert all(write(data[at : at + 1000]) for at in range(0, len(data), 1000))
+    assert time.monotonic() - began < 0.3, "not as slow as its reader"
+    assert write.flush(10)
+    thread.join()
+    assert bytes(read) == data
+    assert os.get_blocking(writer) is blocking
+
+
+def test_nobody_reads(pipe: tuple[int, int]) -> None:
+    """What is over the limit is refused at once, until half of what waits has been read."""
+    reader, writer = pipe
+    write = Writer(writer, limit=100_000)
+    began = time.monotonic()
+    taken = [write(b"%09d\n" % number) for number in range(20_000)]
+    assert not write.flush(0.2)
+    assert time.monotonic() - began < 2
+    count = taken.index(False)
+    assert taken == [True] * count + [False] * (20_000 - count)
+    assert 10_000 <= count <= 10_000 + 70_000 // 10, "the limit, and what the pipe holds"
+    read = b""
+    while len(read) < count * 10:
+        read += os.read(reader, 1000)
+    assert read == b"".join(b"%09d\n" % number for number in range(count))
+    assert write.flush(5)
+    assert write(b"again\n")
+    assert os.read(reader, 100) == b"again\n"
+
+
+def test_a_closed_pipe_stops_nothing() -> None:
+    """A reader that is gone is no reason to stop, nor to wait."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    write = Writer(writer)
+    for _ in range(1000):
+        assert write(b"x" * 10_000) in (True, False)
+    assert write.flush(5)
+    os.close(writer)
