@@ -122,6 +122,8 @@ def _check_place(path: Path, ignored: Callable[[Path], bool]) -> None:
                 f"{path}: would lie inside the package '{folder.name}', which is shipped",
                 "keep the deployment's package in a folder that is not one",
             )
+    if not path.parent.is_dir():
+        raise LuggageError(f"{path}: cannot be made: there is no folder {path.parent}")
     if not ignored(path):
         raise LuggageError(
             f"{path}: git would not ignore it, so the key could be committed",
