@@ -1,16 +1,18 @@
-"""A test's orders → a process that is killed, or looked away from, at its n-th change of a file.
+"""A test's orders → a process that is killed, or fails, at its n-th change of a file.
 
 Python imports this at its start where the folder is on PYTHONPATH. Each call that changes a file is
 a point, before it happens; a write is a second one when half of its bytes are written.
 
 LUGGAGE_FAULT_AT     the point, from 1
-LUGGAGE_FAULT_DO     `kill` (the default): kill -9; `edit`: an editor saves LUGGAGE_FAULT_FILE
+LUGGAGE_FAULT_DO     `kill` (the default): kill -9; `fail`: the disk is full;
+                     `edit`: an editor saves LUGGAGE_FAULT_FILE
 LUGGAGE_FAULT_TRACE  a file that gets the name of each point
 LUGGAGE_FAULT_LIMIT  no file grows beyond so many bytes (a full disk that needs no root)
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -44,6 +46,8 @@ def act() -> None:
     """Carry it out."""
     if DO == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    elif DO == "fail":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     elif DO == "edit":
         path = os.environ["LUGGAGE_FAULT_FILE"]
         descriptor = inside(real_open, path, os.O_WRONLY | os.O_APPEND)

@@ -39,6 +39,38 @@ def test_a_file_that_cannot_grow_changes_nothing(
     assert "config.py: cannot be changed" in told or ".key: cannot be made" in told
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_error_at_any_change_is_told_and_nothing_is_left(
+    checkout: Checkout, tmp_path: Path, name: str
+) -> None:
+    """Whichever call fails: the old state and no other file, or the new state and its key.
+
+    Once the config module is replaced it is new; a failure after that never takes its key away.
+    """
+    trace = tmp_path / "trace"
+    whole = checkout.copy(tmp_path / "whole")
+    done = whole.run(*COMMANDS[name], key="demo.key", value=b"v", **whole.faulty(trace=trace))
+    assert done.returncode == 0, done.stderr
+    points = trace.read_text().splitlines()
+    before, after = checkout.files(), whole.values()
+    states = []
+    for at in range(1, len(points) + 1):
+        there = checkout.copy(tmp_path / str(at))
+        orders = there.faulty(at=at, do="fail")
+        done = there.run(*COMMANDS[name], key="demo.key", value=b"v", **orders)
+        assert b"Traceback" not in done.stderr, (at, points[at - 1], done.stderr)
+        if there.config.read_bytes() == before[Path("depot/config.py")]:
+            assert (done.returncode, done.stdout) == (1, b""), (at, points[at - 1])
+            assert there.files() == before
+            assert b"No space left" in done.stderr
+            states.append("old")
+        else:
+            assert there.values() == after
+            states.append("new")
+    assert states.count("old") >= points.index("replace")
+    assert states[-1] == "new"
+
+
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A small disk of its own, where this user may mount one; else the folder it would be."""
