@@ -40,9 +40,9 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
     )
     options = parser.parse_args(argv[1:])
     server = settings.read(settings.Server, os.environ)
+    claim(os.environ)
     if secrets is not None:
         secrets.open()
-    claim(os.environ)
     # gunicorn is imported once, after the key is out of the environment.
     from luggage.run.server import LISTEN, serve  # noqa: PLC0415
 

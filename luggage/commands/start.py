@@ -27,6 +27,7 @@ exit status: 0 after TERM, INT or HUP; 1 where something is wrong before anythin
 of the web server where it dies five times in a row without having become ready.
 """
 
+STDOUT = 1  # sys.stdout is None where it was closed at first
 LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
 
 
@@ -62,9 +63,8 @@ def main(
         raise LuggageError(all_wrong(wrong), typed.HINT)
     server = typed.read(typed.Server, os.environ)
     wanted = table.expand(processes, os.environ, find(package))
-    # Opened before the key is handed over too, so that an error names the source that the user set.
-    opened = secrets.open() if secrets is not None else None
     claim(os.environ)
+    opened = secrets.open() if secrets is not None else None
     _warn_of_a_kept_key()
     has_web = any(process.web for process in wanted)
     with state.folder(os.environ) as folder:
@@ -73,7 +73,7 @@ def main(
         from luggage.run.writer import Writer  # noqa: PLC0415
 
         listener = listen.listen(server.host, server.port) if has_web else None
-        write = Writer(sys.stdout.fileno())
+        write = Writer(STDOUT)
         supervisor = supervise.Supervisor(
             wanted,
             command=lambda process: current().command(process.command, *process.arguments),

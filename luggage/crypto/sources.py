@@ -49,8 +49,9 @@ def read(
     first = found[0]
     for other in found[1:]:
         if other.text.reveal() != first.text.reveal():
+            one = DESCRIPTOR if environ.get(DESCRIPTOR) else first.source
             raise SecretError(
-                f"{first.source} and {other.source}: hold different keys",
+                f"{one} and {other.source}: hold different keys",
                 "keep the right one and remove the other",
                 reason="sources",
             )
@@ -107,7 +108,10 @@ def _from_file(source: str, path: str, *, must_exist: bool = False) -> KeyText:
 
 
 def _from_descriptor(number: str) -> KeyText:
-    """The key in the sealed memory file that the first process made (luggage.run.handover)."""
+    """The key in the sealed memory file that the first process made (luggage.run.handover).
+
+    After a colon, the file's name holds the source that the key was read from, once.
+    """
     if re.fullmatch(r"[0-9]{1,6}", number) is None:
         raise SecretError(f"{DESCRIPTOR}: not the number of a descriptor", reason="source")
     descriptor = int(number)
@@ -119,7 +123,9 @@ def _from_descriptor(number: str) -> KeyText:
         )
     raw = Secret(os.pread(descriptor, MAX_BYTES + 1, 0))
     os.set_inheritable(descriptor, False)
-    return KeyText(DESCRIPTOR, _clean(DESCRIPTOR, raw))
+    name = os.readlink(f"/proc/self/fd/{descriptor}").removesuffix(" (deleted)")
+    source = name.removeprefix(f"/memfd:{MEMORY_NAME}").removeprefix(":") or DESCRIPTOR
+    return KeyText(source, _clean(source, raw))
 
 
 def _is_ours(descriptor: int) -> bool:
@@ -143,7 +149,7 @@ def _clean(source: str, raw: Secret) -> Secret:
         raise SecretError(f"{source}: not a key: not ASCII text", reason="shape")
     text = Secret(_without_line_end(raw.reveal().decode("ascii")))
     if not text.reveal():
-        raise SecretError(f"{source}: empty", "put the text of a key file in it", reason="no-key")
+        raise SecretError(f"{source}: empty", "put the text of a key file in it", reason="empty")
     return text
 
 

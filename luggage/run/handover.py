@@ -22,17 +22,23 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
 
     Removing a variable is not enough, as /proc/PID/environ keeps what the process was started with.
     So the key goes into a memory file and this very command is executed anew, without SECRET_KEY
-    and SECRET_KEY_FILE, and with the memory file's number in LUGGAGE_KEY_FD. With LUGGAGE_KEY_FD
-    there, or with no key at all, it returns. From then on no other process of the same user can
-    look into this one (`kin.hide`). Under the supervisor, it makes the process a good child as well
-    (`kin.join`).
+    and SECRET_KEY_FILE, and with the memory file's number in LUGGAGE_KEY_FD. The sources are read
+    once: a pipe holds the key only once. With LUGGAGE_KEY_FD there, or with no source at all, it
+    returns; so it does under a supervisor, which has the key and gives it to whom it wants. From
+    then on no other process of the same user can look into this one (`kin.hide`). Under the
+    supervisor, it makes the process a good child as well (`kin.join`).
 
     Raises SecretError where the sources of the key differ or cannot be read.
     """
     environ = os.environ if environ is None else environ
+    kin.stand()
     kin.hide()
-    kin.join(environ)
-    if environ.get(sources.DESCRIPTOR):
+    supervised = kin.join(environ)
+    number = environ.get(sources.DESCRIPTOR)
+    if number or supervised:
+        if number:
+            with contextlib.suppress(OSError, ValueError):  # reading the key tells
+                os.set_inheritable(int(number), False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         return
     try:
@@ -41,9 +47,10 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
         if error.reason == "no-key":
             return  # opening the secrets tells, where any are needed
         raise
-    descriptor = remember(key.text.reveal())
-    sys.stdout.flush()
-    sys.stderr.flush()
+    descriptor = remember(key.text.reveal(), key.source)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
     # PID 1 loses a signal that comes while no handler is set, but not one that waits.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
     # sys.argv would lose -I and -m: the module's folder would come first on sys.path.
@@ -75,9 +82,13 @@ def _parent(process: int, proc: Path) -> int:
         return 0
 
 
-def remember(text: str) -> int:
-    """A new memory file that holds `text` for good; its descriptor, which children inherit."""
-    descriptor = os.memfd_create(sources.MEMORY_NAME, os.MFD_ALLOW_SEALING)
+def remember(text: str, source: str = "") -> int:
+    """A new memory file that holds `text` for good; its descriptor, which children inherit.
+
+    `source` is what an error about the key names.
+    """
+    name = f"{sources.MEMORY_NAME}:{source}" if source else sources.MEMORY_NAME
+    descriptor = os.memfd_create(name, os.MFD_ALLOW_SEALING)
     os.write(descriptor, text.encode())
     fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
     return descriptor

@@ -49,18 +49,29 @@ def hide() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def join(environ: MutableMapping[str, str]) -> None:
+def stand() -> None:
+    """Open /dev/null where stdin, stdout or stderr is closed: else what is opened next is taken
+    for it."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def join(environ: MutableMapping[str, str]) -> bool:
     """Make this process a good child of the supervisor that `environ` tells of, if there is one.
 
     It stops when the supervisor dies, and it has a process group of its own, so that Ctrl-C reaches
     the supervisor alone, which then stops everything in order. In any case its lines are written
-    as they end, although stdout may be a pipe.
+    as they end, although stdout may be a pipe. Returns whether there is a supervisor.
     """
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)
     supervisor = environ.pop(SUPERVISOR, "")
     if not supervisor.isdigit():
-        return
+        return False
     with contextlib.suppress(PermissionError):
         os.setpgid(0, 0)
     follow(int(supervisor))
+    return True

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from running import CANARY, Made, Running, free_port, started
+from running import CANARY, PACKAGE, Made, Running, free_port, started
 
 
 def traces(running: Running, *words: str) -> list[str]:
@@ -49,6 +53,40 @@ def test_the_key_leaves_no_trace(made: Made, tmp_path: Path, source: str) -> Non
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
         assert made.key not in running.text
+
+
+def test_a_key_from_a_pipe_serves_everyone(made: Made) -> None:
+    """`SECRET_KEY_FILE=<(…)`: read once, and every process opens the secret."""
+    os.mkfifo(made.folder / "pipe")
+    environ = made.environ(PORT=str(free_port()), SECRET_KEY_FILE=str(made.folder / "pipe"))
+    with (
+        subprocess.Popen(["/bin/sh", "-c", f"echo {made.key} > {made.folder}/pipe"]),
+        started(made, environ=environ) as running,
+    ):
+        running.wait_for("gunicorn: ready")
+        running.wait_for("loop +. the secret has 24 letters")
+        assert traces(running, made.key, "SECRET_KEY_FILE") == []
+
+
+def test_it_runs_with_every_standard_stream_closed(made: Made) -> None:
+    """`start <&- >&- 2>&-`: as good as /dev/null; no descriptor of ours becomes stdout."""
+    words = ["/bin/sh", "-c", f"exec {sys.executable} -m {PACKAGE} start <&- >&- 2>&-"]
+    with started(made, instead=words) as running:
+        end = time.monotonic() + 15
+        while not answers(running) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert answers(running)
+        folder = Path(f"/proc/{running.process.pid}/fd")
+        assert [str((folder / name).readlink()) for name in "012"] == ["/dev/null"] * 3
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
+def answers(running: Running) -> bool:
+    try:
+        return running.get("/")[0] == 200
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("command", ["gunicorn", "loop"])

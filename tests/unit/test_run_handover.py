@@ -43,6 +43,20 @@ def test_the_memory_file_is_what_the_reader_wants() -> None:
         os.close(descriptor)
 
 
+def test_the_memory_file_names_the_source() -> None:
+    """So that an error about the key names what the user set."""
+    for source in (
+        "SECRET_KEY_FILE",
+        "$CREDENTIALS_DIRECTORY/SECRET_KEY",
+        "/run/secrets/SECRET_KEY",
+    ):
+        descriptor = handover.remember("the text", source)
+        try:
+            assert sources.read({sources.DESCRIPTOR: str(descriptor)}).source == source
+        finally:
+            os.close(descriptor)
+
+
 def test_only_the_key_leaves_the_environment() -> None:
     """Both variables of the key go, all else stays."""
     before = {"SECRET_KEY": "x", "SECRET_KEY_FILE": "y", "PATH": "/bin", "SECRET_KEYS": "z"}
@@ -68,6 +82,82 @@ def test_the_same_command_goes_on_without_the_key(tmp_path: Path, source: str) -
         "gone",
         "False False stays",
     ]
+
+
+def run(program: str, *, before: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """`program` in a Python of its own, which a shell starts as `before` says."""
+    command = ["/bin/bash", "-c", f'"$0" -W error -c "$1" {before}', sys.executable, program]
+    return subprocess.run(
+        command, env={"PYTHONPATH": ROOT, **variables}, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_key_from_a_pipe_is_read_once(tmp_path: Path) -> None:
+    """A pipe, as of `SECRET_KEY_FILE=<(…)`, holds the key only once."""
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["/bin/sh", "-c", f"echo top secret > {tmp_path}/pipe"]):
+        done = run(PROGRAM, SECRET_KEY_FILE=str(tmp_path / "pipe"), OTHER="stays")
+    assert done.stdout.splitlines()[:2] == ["top secret [] 0", "gone"], done.stderr
+
+
+def test_an_empty_source_is_an_error(tmp_path: Path) -> None:
+    """What was meant to hold the key is not the same as no key at all."""
+    (tmp_path / "key").write_text("")
+    done = run(PROGRAM, SECRET_KEY_FILE=str(tmp_path / "key"))
+    assert done.returncode == 1
+    assert "SecretError: SECRET_KEY_FILE: empty" in done.stderr
+
+
+TWICE = """\
+import os, signal, sys
+from luggage import run
+if "LUGGAGE_KEY_FD" in os.environ:
+    os.kill(os.getpid(), signal.SIGTERM)
+    signal.signal(signal.SIGTERM, lambda *_: print("heard"))
+run.claim()
+print("goes on")
+"""
+
+
+def test_a_signal_meanwhile_waits() -> None:
+    """TERM while the command is executed anew reaches the handler that it sets then."""
+    done = run(TWICE, SECRET_KEY="x")
+    assert (done.returncode, done.stdout) == (0, "heard\ngoes on\n"), done.stderr
+
+
+def test_the_descriptor_goes_no_further() -> None:
+    """A process that claims the key keeps it from what it starts."""
+    program = "import os; from luggage import run; run.claim();" + (
+        "print(os.get_inheritable(int(os.environ['LUGGAGE_KEY_FD'])))"
+    )
+    assert run(program, SECRET_KEY="x").stdout == "False\n"
+
+
+def test_a_supervised_process_that_got_no_key_looks_for_none() -> None:
+    """The supervisor has the key, and decides who gets it: a variable is not read either."""
+    program = "import os; from luggage import run; run.claim(); print(os.environ['SECRET_KEY'])"
+    parent = "os.environ['LUGGAGE_SUPERVISOR'] = str(os.getppid());"
+    done = run(program.replace("import os;", f"import os; {parent}"), SECRET_KEY="x")
+    assert done.stdout == "x\n", done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_trap(tmp_path: Path, closed: str) -> None:
+    """The key's memory file must not become stdout: what is closed is opened on /dev/null."""
+    told = tmp_path / "told"
+    program = f"""\
+import os
+from luggage import run
+run.claim()
+there = [os.path.exists(f"/dev/fd/{{number}}") for number in range(3)]
+with open({str(told)!r}, "w") as file:
+    print(os.environ["LUGGAGE_KEY_FD"], *there, file=file)
+"""
+    done = run(program, before=closed, SECRET_KEY="x")
+    assert done.returncode == 0, done.stderr
+    number, *there = told.read_text().split()
+    assert int(number) > 2
+    assert there == ["True"] * 3
 
 
 def test_without_a_key_it_returns() -> None:
