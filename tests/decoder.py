@@ -365,3 +365,109 @@ def check_bound_once(tree: ast.Module) -> None:
         texts += getattr(node, "names", []) if isinstance(node, ast.Global | ast.Nonlocal) else []
         bound += texts.count("SECRETS")
     check(bound == 1, "config")
+
+
+# §6
+
+
+NUMBER = "(?:0|[1-9][0-9]{0,8})"
+HEX = "[0-9a-f]{64}"
+PACKAGE = "[a-z0-9]+(?:-[a-z0-9]+)*"
+VERSION = "[A-Za-z0-9][A-Za-z0-9.!+_-]{0,127}"
+STRINGS = {
+    "format": "luggage-manifest-v1",
+    "project": "[a-z][a-z0-9-]{0,62}",
+    "entry": r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*",
+    "python": rf"{NUMBER}\.{NUMBER}\.{NUMBER}(?:(?:a|b|rc){NUMBER})?\+?",
+    "platform": "[A-Za-z0-9][A-Za-z0-9_.-]{0,62}",
+    "lock": HEX,
+}
+WHEEL = {
+    "name": PACKAGE,
+    "version": VERSION,
+    "file": r"[A-Za-z0-9_.!+]+(?:-[A-Za-z0-9_.!+]+){4,5}\.whl",
+    "sha256": HEX,
+}
+OTHERS = ("commit", "dirty", "tools", "wheels", "files", "sealed", "serial")
+
+
+def manifest(data: bytes) -> dict[str, object]:
+    check(len(data) <= 16 * 2**20, "size")
+    try:
+        found = json.loads(data.decode("ascii"), object_pairs_hook=once)
+    except (ValueError, RecursionError):
+        raise RefusedError("manifest") from None
+    version = found.get("format") if isinstance(found, dict) else None
+    check(isinstance(version, str) and version.startswith("luggage-manifest-v"), "manifest")
+    check(version == STRINGS["format"], "version")
+    check(set(found) == {*STRINGS, *OTHERS}, "manifest")
+    strings({name: found[name] for name in STRINGS}, STRINGS)
+    commit, dirty, serial = found["commit"], found["dirty"], found["serial"]
+    check(dirty is True or dirty is False, "manifest")
+    if commit is None:
+        check(dirty, "manifest")
+    else:
+        strings({"commit": commit}, {"commit": "[0-9a-f]{40}|[0-9a-f]{64}"})
+    if serial is not None:
+        check(type(serial) is int and 0 < serial < 2**63, "manifest")
+    table(found["tools"], PACKAGE, VERSION)
+    check(isinstance(found["wheels"], list), "manifest")
+    for wheel in found["wheels"]:
+        check(isinstance(wheel, dict) and set(wheel) == set(WHEEL), "manifest")
+        strings(wheel, WHEEL)
+    check(all(a["name"] < b["name"] for a, b in itertools.pairwise(found["wheels"])), "manifest")
+    part = r"(?!\.{1,2}(?:/|\Z))[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff]+"
+    table(found["files"], f"{part}(?:/{part})*", HEX)
+    check("luggage-manifest.json" not in found["files"], "manifest")
+    check(isinstance(found["sealed"], dict), "manifest")
+    for environment, sealed in found["sealed"].items():
+        check(is_place(environment), "manifest")
+        table(sealed, "[A-Z][A-Z0-9_]{0,62}", HEX)
+    check(canonical(found) + b"\n" == data, "manifest")
+    return found
+
+
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    if len({name for name, _ in pairs}) != len(pairs):
+        raise ValueError
+    return dict(pairs)
+
+
+def strings(found: dict[str, object], patterns: dict[str, str]) -> None:
+    for name, pattern in patterns.items():
+        text = found[name]
+        check(isinstance(text, str) and re.fullmatch(pattern, text), "manifest")
+
+
+def table(found: object, name: str, text: str) -> None:
+    check(isinstance(found, dict), "manifest")
+    for one, two in found.items():  # type: ignore[attr-defined]
+        strings({"name": one, "text": two}, {"name": name, "text": text})
+
+
+def canonical(found: object) -> bytes:
+    """Written by hand, not by `json`."""
+    match found:
+        case None:
+            return b"null"
+        case bool() | int():
+            return str(found).lower().encode()
+        case str():
+            return b'"' + b"".join(map(character, found)) + b'"'
+        case list():
+            return b"[" + b",".join(map(canonical, found)) + b"]"
+        case dict():
+            members = sorted(found, key=lambda name: [ord(it) for it in name])
+            texts = [canonical(name) + b":" + canonical(found[name]) for name in members]
+            return b"{" + b",".join(texts) + b"}"
+    raise AssertionError
+
+
+def character(one: str) -> bytes:
+    code = ord(one)
+    if code > 0xFFFF:
+        high, low = 0xD800 + (code - 0x10000 >> 10), 0xDC00 + (code & 0x3FF)
+        return b"\\u%04x\\u%04x" % (high, low)
+    if code > 0x7E:
+        return b"\\u%04x" % code
+    return b'\\"' if one == '"' else one.encode("ascii")

@@ -11,11 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from luggage.buildpex import islands, layers, lock, manifest, pex, sealed, sources, wheelhouse
-from luggage.buildpex.manifest import Manifest
+from luggage.buildpex import islands, layers, lock, pex, sealed, sources, wheelhouse
 from luggage.buildpex.pack import TOOLS, Pack
 from luggage.buildpex.target import Target
 from luggage.errors import LuggageError, all_wrong
+from luggage.proof import manifest
+from luggage.proof.manifest import Manifest
 
 MANIFEST = "manifest.json"
 LAYERS = ("deps.tar", "app.tar")
@@ -83,7 +84,7 @@ def build(
             )
         )
         sources.stage(
-            [*selection.sources, sources.Source(sources.MANIFEST, described)], fresh["sources"]
+            [*selection.sources, sources.Source(manifest.FILE, described)], fresh["sources"]
         )
         workshop = pex.Workshop.at(work / "pex", environ)
         made = fresh["out"] / f"{pack.name}.pex"

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from luggage.buildpex import islands
 from luggage.errors import LuggageError, all_wrong
+from luggage.proof import manifest
 
 # File names, whatever the case. A public certificate may end in .pem too; it is refused all the
 # same, and can be given another name.
@@ -36,7 +37,6 @@ KEY_CONTENT = re.compile(
     rb"|-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
     rb"|AGE-SECRET-KEY-1[A-Z0-9]{8}"
 )
-MANIFEST = "luggage-manifest.json"
 _SKIPPED_FOLDERS = ("__pycache__", "build", "dist")
 
 
@@ -79,7 +79,7 @@ def select(root: Path, known: Iterable[str], packages: Sequence[str], *, dirty: 
             if not dirty:
                 wrong.append(f"file '{path}': git knows it, but it is not there")
         except ValueError as error:
-            wrong.append(f"file '{path}': {error}")
+            wrong.append(f"file {path!r}: {error}")
         except OSError as error:
             wrong.append(f"file '{path}': cannot be read: {error.strerror}")
     left = islands.left_behind(files)
@@ -130,6 +130,8 @@ def _read(root: Path, path: str, inside: frozenset[str]) -> bytes:
     """The bytes of one file; raises ValueError with the reason why it is refused."""
     if any(part in ("", ".", "..") for part in path.split("/")):
         raise ValueError("not a relative path without '..'")
+    if not manifest.is_path(path):
+        raise ValueError("a control character or a backslash is in its name")
     real = _resolve(root, path)
     if real not in inside:
         raise ValueError("a symbolic link to what is not packed" if real != path else "not packed")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from pathlib import Path
 
 from luggage import __version__
 from luggage.errors import LuggageError
-
-MANIFEST = "luggage-manifest.json"
+from luggage.proof import manifest
 
 
 def version(package: str) -> dict[str, object]:
@@ -23,24 +21,24 @@ def version(package: str) -> dict[str, object]:
     locations = spec.submodule_search_locations if spec else None
     if not locations:
         raise LuggageError(f"package '{package}': not found", "name the deploy package")
-    return of_manifest(Path(next(iter(locations))).parent / MANIFEST)
+    return of_manifest(Path(next(iter(locations))).parent / manifest.FILE)
 
 
 def of_manifest(path: Path) -> dict[str, object]:
     """As `version`, for the manifest at `path`, which need not exist."""
     try:
-        manifest = json.loads(path.read_text("ascii"))
-        commit, dirty = manifest["commit"], manifest["dirty"]
-        shown = {name: manifest[name] for name in ("project", "python", "serial")}
+        told = manifest.parse(path.read_bytes())
     except FileNotFoundError:
         return {"version": "unpacked", "commit": None, "luggage": __version__}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LuggageError(f"manifest {path}: cannot be read", "pack again") from error
-    named = f"{commit}-dirty" if dirty and commit else commit
+    except (OSError, LuggageError) as error:
+        raise LuggageError(f"manifest {path}: cannot be read: {error}", "pack again") from error
+    named = f"{told.commit}-dirty" if told.dirty and told.commit else told.commit
     return {
         "version": named or "unversioned",
-        "commit": commit,
-        "dirty": dirty,
+        "commit": told.commit,
+        "dirty": told.dirty,
         "luggage": __version__,
-        **shown,
+        "project": told.project,
+        "python": told.python,
+        "serial": told.serial,
     }

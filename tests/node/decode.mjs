@@ -335,5 +335,5 @@ const folder = process.argv[2];
 for (const file of readdirSync(folder).sort()) {
   if (!file.endsWith(".txt")) continue;
   const [head, body] = read(readFileSync(join(folder, file)));
-  if (head.kind !== "config") console.log(JSON.stringify({ file, ...outcome(head, body) }));
+  if (!["config", "manifest"].includes(head.kind)) console.log(JSON.stringify({ file, ...outcome(head, body) }));
 }

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from packed import PACKAGES, ROOT, Checkout, Pex
 
-from luggage.buildpex import islands, lock, manifest
+from luggage.buildpex import islands, lock
+from luggage.proof import manifest
 
 pytestmark = pytest.mark.packing
 

@@ -170,3 +170,13 @@ def test_without_git_what_is_hidden_or_built_stays_out(tmp_path: Path) -> None:
         },
     )
     assert sources.walk(tmp_path, ("app",)) == ("app/__init__.py", "app/sub/data.json")
+
+
+def test_a_name_that_no_manifest_can_hold_is_refused(tmp_path: Path) -> None:
+    """It is named, escaped, before anything is packed: a terminal obeys some of these."""
+    known = tree(tmp_path, {"app/__init__.py": b"", "app/a\n.py": b"", "app/b\\.py": b""})
+    why = "a control character or a backslash is in its name"
+    assert refused(tmp_path, known) == [
+        f"file 'app/a\\n.py': {why}",
+        f"file 'app/b\\\\.py': {why}",
+    ]

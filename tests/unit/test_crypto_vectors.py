@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from luggage import proof
 from luggage.configfile import grammar
 from luggage.configfile.module import ConfigError
 from luggage.crypto import Secret, SecretError, envelope, keys
 from luggage.crypto.envelope import Context
+from luggage.proof import ManifestError
 from tests import decoder
 
 FOLDER = Path(__file__).parent.parent / "vectors"
 FILES = sorted(FOLDER.glob("*.txt"))
-Facts = dict[str, object]
+Facts = dict[str, Any]
 
 
 def read(path: Path) -> tuple[dict[str, str], bytes]:
@@ -28,6 +31,10 @@ def by_luggage(words: dict[str, str], body: bytes) -> Facts:
     if words["kind"] == "config":
         read = grammar.read(body).environments
         return {"secrets": sorted(f"{e}/{n}" for e in read for n in read[e].values)}
+    if words["kind"] == "manifest":
+        told = proof.parse(body)
+        sealed = sum(map(len, told.sealed.values()))
+        return {"lists": [len(told.files), len(told.wheels), sealed], "again": proof.dump(told)}
     text = body.decode()
     if words["kind"] == "key" and words["wanted"] == "public":
         public = keys.parse_public(text)
@@ -56,6 +63,10 @@ def by_decoder(words: dict[str, str], body: bytes) -> Facts:
     if words["kind"] == "config":
         found = decoder.config(body)
         return {"secrets": sorted(f"{e}/{n}" for e in found for n in found[e])}
+    if words["kind"] == "manifest":
+        told = decoder.manifest(body)
+        sealed = sum(map(len, told["sealed"].values()))
+        return {"lists": [len(told["files"]), len(told["wheels"]), sealed], "again": body}
     text = body.decode()
     if words["kind"] == "key" and words["wanted"] == "public":
         raw = decoder.public_key(text)
@@ -89,7 +100,7 @@ def public_text(raw: bytes) -> str:
 def outcome(reader: Callable[..., Facts], words: dict[str, str], body: bytes) -> tuple[str, Facts]:
     try:
         return "success", reader(words, body)
-    except SecretError as error:
+    except (SecretError, ManifestError) as error:
         return error.reason, {}
     except ConfigError:
         return "config", {}
@@ -109,6 +120,8 @@ def test_both_decoders_find_what_the_vector_says(path: Path) -> None:
             assert words[word] == str(one[1][word])
     if words["kind"] == "config" and words["expect"] == "success":
         assert words["secrets"].split() == one[1]["secrets"]
+    if words["kind"] == "manifest" and words["expect"] == "success":
+        assert words["lists"] == " ".join(map(str, one[1]["lists"]))
 
 
 def test_there_are_enough_vectors_of_every_kind_and_reason() -> None:
@@ -118,5 +131,5 @@ def test_there_are_enough_vectors_of_every_kind_and_reason() -> None:
     reasons = {line.split("`")[1] for line in table.splitlines() if line.startswith("| `")}
     assert reasons == {head["expect"] for head in heads} - {"success"}
     passing = {head["kind"] for head in heads if head["expect"] == "success"}
-    assert {"key", "bundle", "envelope", "config"} == passing
+    assert {"key", "bundle", "envelope", "config", "manifest"} == passing
     assert len(FILES) >= 200

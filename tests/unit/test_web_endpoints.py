@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from wsgiref.util import setup_testing_defaults
@@ -11,8 +12,9 @@ from wsgiref.validate import validator
 
 import pytest
 
-from luggage import __version__, web
+from luggage import __version__, proof, web
 from luggage.errors import LuggageError
+from luggage.proof import Manifest
 from luggage.web.version import of_manifest
 
 
@@ -75,10 +77,25 @@ def test_a_mounted_path_is_the_apps() -> None:
     assert ask("/-/ready", SCRIPT_NAME="/shop")[2] == b"the app"
 
 
-def manifest(folder: Path, **more: object) -> Path:
+MANIFEST = Manifest(
+    project="p",
+    commit="c" * 40,
+    dirty=False,
+    entry="deploy",
+    python="3.13.5",
+    platform="linux-x86_64",
+    lock="0" * 64,
+    tools={},
+    wheels=(),
+    files={},
+    sealed={},
+    serial=None,
+)
+
+
+def manifest(folder: Path, **more: Any) -> Path:
     path = folder / "luggage-manifest.json"
-    base = {"project": "p", "python": "3.13.5", "serial": None, "dirty": False, "commit": "c" * 40}
-    path.write_text(json.dumps(base | more))
+    path.write_bytes(proof.dump(replace(MANIFEST, **more)))
     return path
 
 
@@ -109,6 +126,15 @@ def test_a_manifest_that_cannot_be_read(tmp_path: Path, text: str) -> None:
     path = tmp_path / "luggage-manifest.json"
     path.write_text(text)
     with pytest.raises(LuggageError, match="cannot be read"):
+        of_manifest(path)
+
+
+@pytest.mark.parametrize(("old", "new"), [(b'":"', b'": "'), (b'"p"', b'"P"'), (b"{}", b"[]")])
+def test_a_manifest_is_read_by_its_grammar(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """The one reader: what is not canonical, or not by docs/format.md, is refused here as well."""
+    path = manifest(tmp_path)
+    path.write_bytes(path.read_bytes().replace(old, new, 1))
+    with pytest.raises(LuggageError, match="cannot be read: manifest: not "):
         of_manifest(path)
 
 

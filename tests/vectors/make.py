@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import struct
 from pathlib import Path
 
@@ -804,8 +805,144 @@ def configs() -> None:
         write(f"config-{name}", comment, "config", "config", data)
 
 
+def manifests() -> None:
+    one, two = (hashlib.sha256(word).hexdigest() for word in (b"one", b"two"))
+    wheels = [
+        {"name": name, "version": "1.0", "file": f"{name}-1.0-py3-none-any.whl", "sha256": one}
+        for name in ("flask", "urllib3")
+    ]
+    members = {
+        "format": "luggage-manifest-v1",
+        "project": "example",
+        "commit": "c0" * 20,
+        "dirty": False,
+        "entry": "example_deploy",
+        "python": "3.13.5",
+        "platform": "linux-x86_64",
+        "lock": one,
+        "tools": {"pex": "2.0", "uv": "0.9"},
+        "wheels": wheels,
+        "files": {"example_app/__init__.py": one, "example_app/page.py": two},
+        "sealed": {"demo": {"LINES_API_KEY": one, "MOOD_API_KEY": two}},
+        "serial": None,
+    }
+
+    def changed(**more: object) -> bytes:
+        text = json.dumps(members | more, sort_keys=True, separators=(",", ":"))
+        return text.encode("ascii") + b"\n"
+
+    def files(*paths: str) -> bytes:
+        return changed(files=dict.fromkeys(paths, one))
+
+    good = changed()
+
+    def change(old: bytes, new: bytes) -> bytes:
+        assert old in good, old
+        return good.replace(old, new, 1)
+
+    nothing: dict[str, object] = {word: {} for word in ("tools", "files", "sealed")}
+    passes = {
+        "plain": (good, "as luggage writes it", "2 2 2"),
+        "without-git": (changed(commit=None, dirty=True), "no commit", "2 2 2"),
+        "sha256-commit": (changed(commit="c0" * 32, dirty=True), "a long commit, dirty", "2 2 2"),
+        "serial-most": (changed(serial=2**63 - 1), "the highest serial", "2 2 2"),
+        "nothing": (changed(wheels=[], **nothing), "nothing packed", "0 0 0"),
+        "python-pre": (changed(python="3.15.0rc10+"), "a Python before its release", "2 2 2"),
+        "paths": (
+            files("a b", 'a"b', "...", ".x/..y", "\u00a0", "\u2028", "\ufb01", "\U0001f511"),
+            "odd paths, sorted by code point and not by UTF-16",
+            "8 2 2",
+        ),
+    }
+    for name, (body, comment, lists) in passes.items():
+        write(f"manifest-{name}", comment, "manifest", "success", body, lists=lists)
+    bad = {
+        "line-feed-missing": (good[:-1], "no line feed at the end"),
+        "line-feed-twice": (good + b"\n", "two line feeds"),
+        "space": (change(b'","', b'", "'), "a space between members"),
+        "bom": (b"\xef\xbb\xbf" + good, "a byte order mark"),
+        "utf-8": (files("\u00e9").replace(b"\\u00e9", "\u00e9".encode()), "not ASCII"),
+        "escape-upper": (files("\u00e9").replace(b"\\u00e9", b"\\u00E9"), "upper-case hex"),
+        "escape-needless": (change(b"linux", b"linu\\u0078"), "an escape that none needs"),
+        "escape-slash": (change(b"app/page", b"app\\/page"), "an escaped slash"),
+        "order": (
+            change(
+                b'"dirty":false,"entry":"example_deploy"', b'"entry":"example_deploy","dirty":false'
+            ),
+            "members out of order",
+        ),
+        "order-utf-16": (
+            files("\ufb01", "\U0001f511").replace(
+                f'"\\ufb01":"{one}","\\ud83d\\udd11":"{one}"'.encode(),
+                f'"\\ud83d\\udd11":"{one}","\\ufb01":"{one}"'.encode(),
+            ),
+            "paths sorted by UTF-16",
+        ),
+        "member-twice": (change(b'"dirty":false', b'"dirty":false,"dirty":false'), "twice"),
+        "member-missing": (change(b',"serial":null', b""), "no serial"),
+        "member-unknown": (change(b',"tools"', b',"size":1,"tools"'), "one member more"),
+        "format-other": (change(b"luggage-manifest-v1", b"manifest"), "another kind of format"),
+        "format-number": (change(b'"luggage-manifest-v1"', b"1"), "a format that is a number"),
+        "array": (b"[]\n", "no object"),
+        "project-upper": (changed(project="Example"), "a project in upper case"),
+        "commit-short": (changed(commit="c0" * 6), "a commit cut short"),
+        "commit-upper": (changed(commit="C0" * 20), "a commit in upper case"),
+        "commit-null-clean": (changed(commit=None), "no commit, and not dirty"),
+        "dirty-number": (changed(dirty=0), "0 for false"),
+        "entry-dash": (changed(entry="example-deploy"), "an entry that is no name"),
+        "python-short": (changed(python="3.13"), "a Python without its patch version"),
+        "python-zero": (changed(python="3.013.5"), "a leading zero"),
+        "platform-empty": (changed(platform=""), "no platform"),
+        "platform-space": (changed(platform="linux x86"), "a space in the platform"),
+        "lock-upper": (changed(lock=one.upper()), "a digest in upper case"),
+        "tools-name": (changed(tools={"Pex": "2.0"}), "a tool's name that is not normalised"),
+        "tools-version": (changed(tools={"pex": "2.0 "}), "a version with a space"),
+        "tools-array": (changed(tools=[]), "an array for an object"),
+        "wheels-order": (changed(wheels=wheels[::-1]), "wheels unsorted"),
+        "wheels-twice": (changed(wheels=[wheels[0], wheels[0] | {"version": "2"}]), "a name twice"),
+        "wheels-member": (changed(wheels=[wheels[0] | {"url": "x"}]), "a wheel's member more"),
+        "wheels-file-path": (
+            changed(wheels=[wheels[0] | {"file": "x/flask-1.0-py3-none-any.whl"}]),
+            "a path for a file name",
+        ),
+        "wheels-file-sdist": (
+            changed(wheels=[wheels[0] | {"file": "flask-1.0.tar.gz"}]),
+            "a file that is no wheel",
+        ),
+        "wheels-name": (changed(wheels=[wheels[0] | {"name": "Flask"}]), "not normalised"),
+        "wheels-text": (changed(wheels=""), "a string for an array"),
+        "files-dots": (files("a/../b"), "a path that goes up"),
+        "files-dot": (files("./a"), "a path with a dot"),
+        "files-absolute": (files("/a"), "an absolute path"),
+        "files-empty-part": (files("a//b"), "an empty part"),
+        "files-empty": (files(""), "an empty path"),
+        "files-folder": (files("a/"), "a slash at the end"),
+        "files-backslash": (files("a\\b"), "a backslash"),
+        "files-nul": (files("a\0b"), "a NUL"),
+        "files-line-feed": (files("a\nb"), "a line feed"),
+        "files-delete": (files("a\x7fb"), "DEL"),
+        "files-c1": (files("a\x9bb"), "a control character above ASCII"),
+        "files-surrogate": (files("a\ud800b"), "an unpaired surrogate"),
+        "files-itself": (files("luggage-manifest.json"), "the manifest lists itself"),
+        "files-digest": (changed(files={"a": one[1:]}), "a digest of 63 digits"),
+        "sealed-environment": (changed(sealed={"Demo": {}}), "an environment in upper case"),
+        "sealed-name": (changed(sealed={"demo": {"lines": one}}), "a secret in lower case"),
+        "serial-zero": (changed(serial=0), "serial 0"),
+        "serial-over": (changed(serial=2**63), "a serial of 2^63"),
+        "serial-true": (changed(serial=True), "true for a serial"),
+        "serial-fraction": (change(b'"serial":null', b'"serial":1.0'), "a fraction"),
+        "serial-exponent": (change(b'"serial":null', b'"serial":1e0'), "an exponent"),
+        "serial-leading-zero": (change(b'"serial":null', b'"serial":01'), "a leading zero"),
+    }
+    for name, (body, comment) in bad.items():
+        write(f"manifest-{name}", comment, "manifest", "manifest", body)
+    later = b'{"format":"luggage-manifest-v2","new":[1.5]}\n'
+    write("manifest-version-2", "a later version", "manifest", "version", later)
+
+
 if __name__ == "__main__":
     envelopes()
     keys()
     bundles()
     configs()
+    manifests()

@@ -1,4 +1,4 @@
-"""luggage.buildpex.manifest: one encoding (docs/format.md, §6)."""
+"""luggage.proof.manifest: one encoding (docs/format.md, §6)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from luggage.buildpex import manifest
-from luggage.buildpex.manifest import Manifest, Wheel
 from luggage.errors import LuggageError
+from luggage.proof import manifest
+from luggage.proof.manifest import Manifest, Wheel
 
 D = "0123456789abcdef" * 4
+W = "a-1-py3-none-any.whl"
 
 MANIFEST = Manifest(
     project="example",
@@ -86,18 +87,32 @@ def test_an_unknown_version_is_refused_as_such() -> None:
         ("dirty", 0),
         ("entry", "example-deploy"),
         ("python", "3.13"),
+        ("python", "03.13.5"),
+        ("python", "3.13.5;x"),
         ("platform", ""),
+        ("platform", "linux x86"),
+        ("tools", {"pex": ""}),
+        ("tools", {"pex": "1 2"}),
         ("lock", D[1:]),
         ("tools", {"Pex": "1"}),
         ("tools", []),
-        ("wheels", [{"name": "a", "version": "1", "file": "a.whl"}]),
-        ("wheels", [{"name": "a", "version": "1", "file": "../a.whl", "sha256": D}]),
-        ("wheels", [{"name": n, "version": "1", "file": "a.whl", "sha256": D} for n in "ba"]),
-        ("wheels", [{"name": n, "version": "1", "file": "a.whl", "sha256": D} for n in "aa"]),
+        ("wheels", [{"name": "a", "version": "1", "file": W}]),
+        ("wheels", [{"name": "a", "version": "1", "file": "../a-1-py3-none-any.whl", "sha256": D}]),
+        ("wheels", [{"name": n, "version": "1", "file": W, "sha256": D} for n in "ba"]),
+        ("wheels", [{"name": n, "version": "1", "file": W, "sha256": D} for n in "aa"]),
         ("files", {"/a": D}),
         ("files", {"a/../b": D}),
         ("files", {"a//b": D}),
         ("files", {"a": D.upper()}),
+        ("files", {"": D}),
+        ("files", {"a\\b": D}),
+        ("files", {"a\nb": D}),
+        ("files", {"a\0b": D}),
+        ("files", {"a\x9bb": D}),
+        ("files", {"a\ud800b": D}),
+        ("files", {"luggage-manifest.json": D}),
+        ("wheels", [{"name": "a", "version": "1", "file": "a-1-py3-none-any.zip", "sha256": D}]),
+        ("commit", None),
         ("sealed", {"demo": {"lines": D}}),
         ("sealed", {"Demo": {}}),
         ("serial", 0),
@@ -125,3 +140,20 @@ def test_what_could_not_be_read_again_is_not_written() -> None:
     """dump refuses what parse would."""
     with pytest.raises(LuggageError, match="commit"):
         manifest.dump(replace(MANIFEST, commit="HEAD"))
+
+
+def test_names_are_sorted_by_code_point_and_may_hold_any_text() -> None:
+    """Not by UTF-16, where a character beyond U+FFFF comes before U+FB01."""
+    made = replace(MANIFEST, files={"\U0001f511": D, "\ufb01": D, 'a"b': D, "A b": D, "z": D})
+    data = manifest.dump(made)
+    assert manifest.parse(data) == made
+    names = (b'"A b"', rb'"a\"b"', b'"z"', rb'"\ufb01"', rb'"\ud83d\udd11"')
+    assert [data.index(name) for name in names] == sorted(data.index(name) for name in names)
+
+
+def test_it_has_a_size() -> None:
+    """Longer than 16 MiB is refused before it is read, and is not written."""
+    with pytest.raises(LuggageError, match="larger than 16 MiB"):
+        manifest.parse(TEXT + b" " * 2**24)
+    with pytest.raises(LuggageError, match="larger than 16 MiB"):
+        manifest.dump(replace(MANIFEST, files={str(n): D for n in range(240_000)}))
