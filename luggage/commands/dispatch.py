@@ -42,25 +42,40 @@ def find(package: str) -> dict[str, Command]:
     """
     found: dict[str, Command] = {}
     for root in (GENERIC, package):
-        for name, source in _modules(root):
-            tree = ast.parse(source)
-            if _marked(tree):
-                summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+        for name, file, source in _modules(root):
+            summary = _summary(source, file)
+            if summary is not None:
                 typed = name.replace("_", "-")
                 found[typed] = Command(typed, root, summary)
     return dict(sorted(found.items()))
 
 
-def _modules(package: str) -> list[tuple[str, str]]:
+def _modules(package: str) -> list[tuple[str, str, bytes]]:
+    """Name, file and source of every module of a package."""
     spec = importlib.util.find_spec(package)
     locations = list(spec.submodule_search_locations or ()) if spec else []
     modules = []
     for info in pkgutil.iter_modules(locations):
         child = importlib.util.find_spec(f"{package}.{info.name}")
-        source = getattr(child.loader, "get_source", None) if child else None
-        if source is not None and not info.ispkg:
-            modules.append((info.name, source(f"{package}.{info.name}") or ""))
+        read = getattr(child.loader, "get_data", None) if child else None
+        if child and read and not info.ispkg and (child.origin or "").endswith(".py"):
+            modules.append((info.name, child.origin or "", read(child.origin)))
     return modules
+
+
+def _summary(source: bytes, file: str) -> str | None:
+    """What a module is for, or None where it is no command.
+
+    One that cannot be read must not take the others with it. Where the marker stands in its text it
+    is listed as one, and its error shows itself when it is called.
+    """
+    try:
+        tree = ast.parse(source, file)
+    except (SyntaxError, ValueError) as error:
+        where = getattr(error, "lineno", None)
+        told = f"(cannot be read: line {where})" if where else "(cannot be read)"
+        return told if MARKER.encode() in source else None
+    return (ast.get_docstring(tree) or "").partition("\n")[0] if _marked(tree) else None
 
 
 def _marked(tree: ast.Module) -> bool:

@@ -83,6 +83,39 @@ def test_import_error_inside_a_command_shows_itself(shop: Path) -> None:
     assert "there is none" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("source", "where", "error"),
+    [
+        (b'"""Bad."""\nMAIN_OK = True\ndef main(argv:\n', ": line 3", "SyntaxError"),
+        (b"# coding: nonsense\nMAIN_OK = True\n", "", "SyntaxError: unknown encoding"),
+        (b'"""\xff"""\nMAIN_OK = True\n', "", "SyntaxError"),
+        (b"MAIN_OK = True\0\n", "", "null bytes"),
+    ],
+)
+def test_a_module_that_cannot_be_read_takes_no_other_with_it(
+    shop: Path, source: bytes, where: str, error: str
+) -> None:
+    """It is listed with its line; the others work; called, it shows its own error and its file."""
+    (shop / "bad.py").write_bytes(source)
+    listed = run(shop, "--help")
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert re.search(rf"^  bad +\(cannot be read{where}.*\)$", listed.stdout, re.MULTILINE)
+    assert run(shop, "greet").returncode == 3
+    called = run(shop, "bad")
+    assert called.returncode == 1
+    assert error in called.stderr
+    assert "<unknown>" not in called.stderr
+
+
+def test_a_module_without_the_marker_may_be_anything(shop: Path) -> None:
+    """What cannot be a command is not listed, whether it can be read or not."""
+    (shop / "bad.py").write_text("def f(:\n")
+    listed = run(shop)
+    assert listed.returncode == 0
+    assert not re.search(r"^  bad ", listed.stdout, re.MULTILINE)
+    assert "error: command 'bad': there is none" in run(shop, "bad").stderr
+
+
 def test_a_module_with_an_underscore_is_typed_with_a_hyphen(shop: Path) -> None:
     """`wave_all.py` is the command `wave-all`, listed so, and found by either spelling."""
     (shop / "wave_all.py").write_text(GREET.replace("Say hello", "Wave"))
