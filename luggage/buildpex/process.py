@@ -1,6 +1,7 @@
 """An argument list → a finished process, its output, or an error that shows it.
 
-The one module of the pack island that starts processes.
+The one module of the pack island that starts processes. None of them gets the key: not git with its
+hooks and pagers, not pip, not the packing tools.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import NoReturn
 
 from luggage.errors import LuggageError
 
+# As in luggage/bootstrap.py, which may be alone, as this may be.
+_KEY = ("SECRET_KEY", "SECRET_KEY_FILE", "CREDENTIALS_DIRECTORY")
 _SHOWN = 40  # lines of a failed process's output
 _GRACE = 0.3  # seconds for a killed process's own children to be gone
 
@@ -72,7 +75,7 @@ def _started(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=dict(environ),
+            env=_without_key(environ),
             cwd=cwd,
             umask=0o022,
             start_new_session=True,
@@ -91,7 +94,11 @@ def become(argv: list[str], *, environ: Mapping[str, str], cwd: Path) -> NoRetur
     """Replace this process, so that signals reach the new one without a go-between."""
     sys.stdout.flush()
     os.chdir(cwd)
-    os.execve(argv[0], argv, dict(environ))  # noqa: S606 - no shell is wanted
+    os.execve(argv[0], argv, _without_key(environ))  # noqa: S606 - no shell is wanted
+
+
+def _without_key(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environ.items() if name not in _KEY}
 
 
 def interruptible() -> None:

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from luggage.buildpex import process
+from luggage.buildpex.git import Git
 from luggage.errors import LuggageError
 
+ROOT = Path(__file__).parents[2]
 ENVIRON = {"PATH": os.environ["PATH"]}
 
 
@@ -47,6 +49,49 @@ def test_environment_and_umask_are_what_is_said(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert out == b"0022\nnone\n"
+
+
+KEY = {
+    "SECRET_KEY": "lugkey1.canary",
+    "SECRET_KEY_FILE": "/canary.key",
+    "CREDENTIALS_DIRECTORY": "/canary",
+}
+FAKE = """\
+#!/bin/sh
+{ echo "$0 $*"; tr '\\0' '\\n' < /proc/$$/environ; } >> "$SEEN"
+"""
+
+
+@pytest.fixture
+def seen(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """A git on PATH that writes down what it was given, and an environment with the key."""
+    fake = tmp_path / "bin" / "git"
+    fake.parent.mkdir()
+    fake.write_text(FAKE)
+    fake.chmod(0o755)
+    path = f"{fake.parent}:{os.environ['PATH']}"
+    return tmp_path / "seen", {"PATH": path, "SEEN": str(tmp_path / "seen"), **KEY}
+
+
+def test_no_process_gets_the_key(tmp_path: Path, seen: tuple[Path, dict[str, str]]) -> None:
+    """Neither git when packing, nor its check-ignore for keygen, nor what we turn into."""
+    record, environ = seen
+    (tmp_path / "shop" / ".git").mkdir(parents=True)
+    Git.of(tmp_path / "shop", environ)
+    code = (
+        "import os; from pathlib import Path; from luggage.buildpex import process;"
+        "from luggage.commands import words;"
+        f"words.ignored(Path({str(tmp_path / 'shop' / 'prod.key')!r}));"
+        f"process.become([{str(tmp_path / 'bin' / 'git')!r}, 'become'],"
+        " environ=os.environ, cwd=Path.cwd())"
+    )
+    subprocess.run([sys.executable, "-c", code], env=environ, cwd=ROOT, check=True)
+    told = record.read_text()
+    for words in ("git rev-parse", "git check-ignore", "git become"):
+        assert words in told
+    assert told.count(f"SEEN={record}") == told.count("/bin/git ")
+    assert "canary" not in told
+    assert not [name for name in KEY if name in told]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
