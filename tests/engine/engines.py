@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # Not the user's own `example`: its tags stay where they are.
 IMAGE = "luggage-test"
 # Made anew, so that no source of these tests has them.
-CANARY = f"s3cret-{uuid.uuid4().hex}"
+CANARY = f"veiled-{uuid.uuid4().hex}"
 PROXIED = f"{uuid.uuid4().hex}.example.org"
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
 ARTIFACTS = ("example.pex", "manifest.json", "deps.tar", "app.tar")

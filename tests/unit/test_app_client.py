@@ -16,7 +16,7 @@ from app_service import Script, lines_client, mood_client, standin
 from example_app.address import checked
 from example_app.client import LARGEST, Account, Client, ServiceError
 
-KEY = "s3cret-lines-key"
+KEY = "veiled-lines-key"
 NO_LINES = (200, {}, b'{"results": []}')
 
 
@@ -167,7 +167,7 @@ def test_the_key_is_in_no_text(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["", "s3c ret", "s3cret\n", "s3cret\r\nX-Other: 1", "s3crét", "\x00"]
+    "key", ["", "s3c ret", "veiled\n", "veiled\r\nX-Other: 1", "s3crét", "\x00"]
 )
 def test_a_key_that_is_no_header_is_refused_without_being_told(key: str) -> None:
     """Such a key is refused before http.client sees it, which would print it."""

@@ -109,13 +109,13 @@ def test_it_outlives_the_service(tmp_path: Path) -> None:
 
 def test_a_refused_key_is_told_without_it(tmp_path: Path) -> None:
     """A wrong key is one line at each try, and the key is not in it."""
-    with standin(tmp_path) as url, robot(url, 0.05, "s3cret") as process:
+    with standin(tmp_path) as url, robot(url, 0.05, "veiled") as process:
         assert process.stdout
         first = process.stdout.readline()
         status, _, output = stopped(process, signal.SIGTERM)
     assert first == "not said: the service refused the API key (401); trying again in 0.05 s\n"
     assert status == 0
-    assert "s3cret" not in output
+    assert "veiled" not in output
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "inf", "86401"])

@@ -191,7 +191,7 @@ def test_a_new_key_is_accepted_after_one_command(tmp_path: Path) -> None:
     words = [sys.executable, "-S", "-m", "example_app.accounts", "example-lines"]
     told = [
         subprocess.run(
-            words, cwd=tmp_path, input="s3cret\n", text=True, capture_output=True, check=True
+            words, cwd=tmp_path, input="veiled\n", text=True, capture_output=True, check=True
         )
         for _ in range(2)
     ]
@@ -200,12 +200,12 @@ def test_a_new_key_is_accepted_after_one_command(tmp_path: Path) -> None:
         "accepted it before",
     ]
     known = accounts.load(copy / "accounts.json")
-    assert [accounts.digest(LINES_KEY), accounts.digest("s3cret")] == known["example-lines"][
+    assert [accounts.digest(LINES_KEY), accounts.digest("veiled")] == known["example-lines"][
         "accepts"
     ]
-    assert "s3cret" not in (copy / "accounts.json").read_text()
+    assert "veiled" not in (copy / "accounts.json").read_text()
     store = Store(tmp_path / "data", known)
-    assert [store.accepts(n, "s3cret") for n in ("example-lines", "example-mood")] == [True, False]
+    assert [store.accepts(n, "veiled") for n in ("example-lines", "example-mood")] == [True, False]
 
 
 def test_the_command_refuses_an_unknown_application_and_an_empty_key() -> None:

@@ -55,7 +55,7 @@ def test_a_module_without_secrets_has_none() -> None:
 @pytest.mark.parametrize(
     ("source", "why"),
     [
-        (GOOD.replace(VALUE, "s3cret"), "secret 'A': not a sealed value"),
+        (GOOD.replace(VALUE, "veiled"), "secret 'A': not a sealed value"),
         (GOOD.replace('"shop"', '"other"'), "of project 'other', but what is packed is 'shop'"),
         (GOOD + "SECRETS = None\n", "not assigned once"),
         ("if True:\n    SECRETS = Secrets()\n", "not assigned once"),
@@ -75,4 +75,4 @@ def test_what_cannot_be_named_is_refused(source: str, why: str) -> None:
         sealed.digests(source.encode(), "shop/config.py", "shop")
     assert caught.value.message.startswith("config module 'shop/config.py': ")
     assert why in caught.value.message
-    assert "s3cret" not in caught.value.render()
+    assert "veiled" not in caught.value.render()

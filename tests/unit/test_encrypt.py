@@ -100,7 +100,7 @@ def checkout(tmp_path: Path) -> Checkout:
 
 
 def test_a_piped_value_changes_exactly_one_line(checkout: Checkout) -> None:
-    """`printf s3cret | python -m deploy encrypt NAME`: one line more, then one line changed."""
+    """`printf veiled | python -m deploy encrypt NAME`: one line more, then one line changed."""
     checkout.run("encrypt", "MOOD_API_KEY", value=b"other")
     before = checkout.config.read_text().splitlines()
     done = checkout.run("encrypt", "LINES_API_KEY", value=CANARY.encode())

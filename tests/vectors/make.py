@@ -65,7 +65,7 @@ def field(data: bytes, size: int | None = None) -> bytes:
 
 
 def payload(
-    value: bytes = b"s3cret",
+    value: bytes = b"veiled",
     kind: bytes = b"text",
     project: bytes = b"example",
     environment: bytes = b"demo",
@@ -121,7 +121,7 @@ def opens(name: str, kind: str, value: bytes) -> None:
 
 
 def envelopes() -> None:
-    opens("text", "text", b"s3cret")
+    opens("text", "text", b"veiled")
     opens("text-empty", "text", b"")
     opens("text-utf8", "text", "pässwörd – 🔑\n".encode())
     opens("bytes", "bytes", bytes(range(256)))
@@ -144,7 +144,7 @@ def envelopes() -> None:
             "success",
             sealed(payload(epoch=struct.pack(">Q", epoch))),
             type="text",
-            value=b"s3cret".hex(),
+            value=b"veiled".hex(),
             epoch=epoch,
         )
     envelope(
@@ -193,7 +193,7 @@ def envelopes() -> None:
         "key-id-eight": ("shape", f"lug1.{key_id[:8]}.{box}", "a key id of eight characters"),
         "key-id-loose-bits": ("shape", f"lug1.{loose(key_id)}.{box}", "unused bits in the key id"),
         "upper-case-prefix": ("plaintext", "LUG1" + good[4:], "the prefix in upper case"),
-        "plaintext": ("plaintext", "s3cret", "a value that was never sealed"),
+        "plaintext": ("plaintext", "veiled", "a value that was never sealed"),
         "empty": ("plaintext", "", "an empty text"),
         "leading-space": ("plaintext", " " + good, "a space before"),
         "boredbot": ("plaintext", b64(bytes(range(100))), "base64 alone, as boredbot wrote"),
@@ -291,28 +291,28 @@ def envelopes() -> None:
         "label-alone": ("payload", LABEL, "nothing but the label"),
         "field-missing": (
             "payload",
-            payload(pad=False)[: -len(field(b"s3cret"))],
+            payload(pad=False)[: -len(field(b"veiled"))],
             "no value, and no padding that could pass for one",
         ),
         "field-more": ("payload", padded(payload(pad=False) + field(b"more")), "an eighth field"),
         "field-overlong": (
             "payload",
-            padded(payload(pad=False)[:-10] + field(b"s3cret", 4096)),
+            padded(payload(pad=False)[:-10] + field(b"veiled", 4096)),
             "the value's length points past the end",
         ),
         "length-largest": (
             "payload",
-            padded(payload(pad=False)[:-10] + field(b"s3cret", 2**32 - 1)),
+            padded(payload(pad=False)[:-10] + field(b"veiled", 2**32 - 1)),
             "a length that is -1 in 32 bits with a sign",
         ),
         "length-little-endian": (
             "payload",
-            padded(payload(pad=False)[:-10] + struct.pack("<I", 6) + b"s3cret"),
+            padded(payload(pad=False)[:-10] + struct.pack("<I", 6) + b"veiled"),
             "a length's bytes the other way round",
         ),
         "length-one-less": (
             "payload",
-            padded(payload(pad=False)[:-10] + field(b"s3cret", 5)),
+            padded(payload(pad=False)[:-10] + field(b"veiled", 5)),
             "the value's last byte counted as padding",
         ),
         "padding-not-zero": ("payload", payload()[:-1] + b"\x01", "the last byte of padding is 1"),
@@ -737,7 +737,7 @@ def configs() -> None:
             change(DEMO.public, flip(DEMO.public, 20)),
             "a public key with a typing error",
         ),
-        "plaintext": (change(lines, "s3cret"), "a value that was never sealed"),
+        "plaintext": (change(lines, "veiled"), "a value that was never sealed"),
         "other-key": (change(DEMO.public, PROD.public), "values sealed to another key"),
         "value-computed": (change(f'"{lines}"', f'"{lines}".strip()'), "a computed value"),
         "double-star": (change('"MOOD_API_KEY"', '**{},\n"MOOD_API_KEY"'), "two stars in a dict"),
