@@ -21,6 +21,7 @@ from luggage.errors import LuggageError
 # As in luggage/bootstrap.py, which may be alone, as this may be.
 _KEY = ("SECRET_KEY", "SECRET_KEY_FILE", "CREDENTIALS_DIRECTORY")
 _SHOWN = 40  # lines of a failed process's output
+_PATIENCE = 2.0  # seconds for a process to end itself when asked
 _GRACE = 0.3  # seconds for a killed process's own children to be gone
 
 
@@ -87,6 +88,26 @@ def _started(
             yield process
         except BaseException:
             _kill(process)
+            raise
+
+
+def attached(argv: Sequence[str], *, environ: Mapping[str, str], cwd: Path, subject: str) -> int:
+    """Run on this process's own terminal to the end and return its status, below 0 a signal's.
+
+    Where this is interrupted, the process is ended: asked first, then killed.
+    """
+    try:
+        process = subprocess.Popen(argv, env=_without_key(environ), cwd=cwd)
+    except OSError as error:
+        raise LuggageError(f"{subject}: cannot be started: {error.strerror}") from error
+    with process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_PATIENCE)
+            process.kill()
             raise
 
 
