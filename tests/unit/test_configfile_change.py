@@ -212,6 +212,17 @@ def test_many_at_once_are_as_one_after_the_other(text: str) -> None:
     assert together == one_by_one
 
 
+@settings(max_examples=100, deadline=None)
+@given(modules())
+def test_in_any_layout_many_at_once_are_all_there(drawn: tuple[bytes, str]) -> None:
+    """Whatever the layout: added and replaced in one text, no comment lost, LibCST agrees."""
+    old, name = drawn
+    new_values = {it: sealed(it) for it in (name, "ADDED", "MIDDLE", "ZULU")}
+    new = splice.put_many(old, "demo", new_values)
+    assert oracle(new) == values(old) | new_values
+    assert old.count(b"#") == new.count(b"#")
+
+
 @settings(max_examples=150, deadline=None)
 @given(modules())
 def test_in_any_layout_only_the_entry_goes(drawn: tuple[bytes, str]) -> None:
