@@ -38,9 +38,15 @@ _DRIVER = (
     "{{ grep -q '^<<<<<<< ' %A && exit 1; echo 'luggage: merged as text' >&2; "
     "git merge-file -L ours -L base -L theirs %A %O %B; }}"
 )
+# `check` reads the file, so what is staged must be that.
 _HOOK = """\
 #!/bin/sh
 {mark}
+if ! git diff --cached --quiet -- {path} && ! git diff --quiet -- {path}; then
+    echo 'error: config.py: staged otherwise than it is, so it cannot be checked' >&2
+    echo 'hint: git add it as it is, or git stash --keep-index' >&2
+    exit 1
+fi
 cd {root} && exec {run} check
 """
 
@@ -115,6 +121,7 @@ def _plan(git: Clone, deployment: Deployment) -> Plan:
             f"{deployment.folder}: git cannot call what has a '%' in its path", "move the checkout"
         )
     driver = f"luggage-{deployment.package}"
+    path = shlex.quote(f":(top,literal){inside}{deployment.config.name}")
     mark = f"# luggage: `python -m {deployment.package} git-setup --remove` takes this hook away"
     return Plan(
         driver,
@@ -123,7 +130,7 @@ def _plan(git: Clone, deployment: Deployment) -> Plan:
         f"{_pattern(inside + deployment.config.name)} merge={driver}",
         git.path("hooks/pre-commit"),
         mark,
-        _HOOK.format(mark=mark, root=shlex.quote(root), run=run),
+        _HOOK.format(mark=mark, path=path, root=shlex.quote(root), run=run),
     )
 
 

@@ -126,6 +126,37 @@ def test_an_existing_hook_is_never_overwritten(checkout: Checkout) -> None:
         assert before == files(checkout.root)
 
 
+def test_the_hook_stops_a_commit_that_check_refuses(checkout: Checkout) -> None:
+    """A value in clear is not committed, nor one that hides behind an unstaged change."""
+    for name in ("LINES_API_KEY", "MOOD_API_KEY"):
+        checkout.run("encrypt", name, value=b"x")
+    checkout.run("git-setup", "--hook")
+    commit(checkout.root, "sealed")
+    good = checkout.config.read_text()
+    sealed = next(line for line in good.splitlines() if 'LINES_API_KEY": ' in line)
+    checkout.config.write_text(good.replace(sealed, '"LINES_API_KEY": "plain",'))
+    git(checkout.root, "add", "-A")
+    done = git(checkout.root, "commit", "-m", "m", check=False)
+    assert done.returncode == 1
+    assert "never sealed" in done.stderr or "not sealed" in done.stderr
+    checkout.config.write_text(good)
+    done = git(checkout.root, "commit", "-m", "m", check=False)
+    assert done.returncode == 1
+    assert "staged otherwise than it is" in done.stderr
+    git(checkout.root, "reset", "-q")
+    (checkout.root / "other.txt").write_text("x")
+    commit(checkout.root, "other")
+
+
+def test_the_hook_for_pre_commit_runs_check(checkout: Checkout) -> None:
+    """What .pre-commit-hooks.yaml names is a command of every deployment."""
+    text = (Path(__file__).parent.parent.parent / ".pre-commit-hooks.yaml").read_text()
+    (entry,) = (line for line in text.splitlines() if line.startswith("  entry: "))
+    assert entry == "  entry: python -m deploy check"
+    done = checkout.run("check", "--help")
+    assert (done.returncode, b"pre-commit" in done.stdout) == (0, True)
+
+
 def test_a_driver_that_cannot_run_merges_as_text(checkout: Checkout) -> None:
     """Python gone, or the command: git would keep ours alone and lose theirs without a mark."""
     two_branches(checkout, "LINES_API_KEY", "MOOD_API_KEY")
