@@ -10,7 +10,7 @@ from pathlib import Path
 
 from luggage.commands import repository, trust, words
 from luggage.commands.deployment import current
-from luggage.commands.repository import MOST_COMMITS, Repository
+from luggage.commands.repository import RECENT, Repository
 from luggage.configfile import check, history, pins, write
 from luggage.configfile.check import Problem
 from luggage.configfile.history import Past
@@ -28,8 +28,8 @@ For CI and for a pre-commit hook. It is an error where
   - a value is not sealed, only looks so, is damaged, or is sealed to another environment's key;
   - a name in `required` has no value in some environment;
   - a public key changed and its epoch did not go on, or an epoch went back: against HEAD, the
-    last {MOST_COMMITS} commits that touched a key, and where --base is given, the commit at
-    which this branch left that one;
+    last {RECENT} commits that touched config.py (with --deep all of them, which takes longer), and
+    where --base is given, the commit at which this branch left that one;
   - a public key is not the one this user sealed to before (where there are pins: not in CI);
   - a file that git tracks holds the private key of an environment, of now or of before.
 
@@ -75,6 +75,7 @@ def main(argv: list[str], config: Path | None = None, published: Sequence[str] =
     parser.add_argument(
         "--allow-key", metavar="FILE", action="append", default=[], help="a key public on purpose"
     )
+    parser.add_argument("--deep", action="store_true", help="compare with all older commits")
     options = parser.read(argv[1:])
     path = config or deployment.config
     source = write.read(path)
@@ -88,7 +89,7 @@ def main(argv: list[str], config: Path | None = None, published: Sequence[str] =
         *((deployment.root / name).resolve() for name in published),
     }
     git = repository.of(path.resolve().parent, os.environ)
-    past = _past(git, path.resolve().name, options.base, findings)
+    past = _past(git, path.resolve().name, options.base, options.deep, findings)
     lines = _lines(source, stated)
     for name, why in history.broken(heads, past):
         _add_head(findings, lines, name, why, "restore it from git; `rotate` makes a new key")
@@ -108,7 +109,9 @@ def main(argv: list[str], config: Path | None = None, published: Sequence[str] =
     return 0
 
 
-def _past(git: Repository | None, name: str, base: str | None, findings: _Findings) -> list[Past]:
+def _past(
+    git: Repository | None, name: str, base: str | None, deep: bool, findings: _Findings
+) -> list[Past]:
     """The earlier states to compare with, the newest first."""
     if git is None:
         if base is not None:
@@ -129,12 +132,14 @@ def _past(git: Repository | None, name: str, base: str | None, findings: _Findin
             raise UsageError("--base: names no commit", "git fetch the branch first")
         fork = git.fork(head, other) if head is not None else None
         commits.setdefault(fork or other, "the base")
-    turns = git.turning_points(name) if head is not None else []
+    turns, whole = git.turning_points(name, deep=deep) if head is not None else ([], True)
     if git.shallow():
-        findings.left_out.append("keys against older commits: they were not cloned (a depth of 0)")
-    elif len(turns) > MOST_COMMITS:
-        findings.left_out.append(f"keys against more than {MOST_COMMITS} older commits")
-    for commit in turns[:MOST_COMMITS]:
+        findings.left_out.append("keys against older commits: they were not cloned")
+    if not whole:
+        findings.left_out.append(
+            f"keys against commits before the last {RECENT} that touched {name}: add --deep"
+        )
+    for commit in turns:
         commits.setdefault(commit, f"commit {commit[:10]}")
     found = []
     for (_, label), text in zip(commits.items(), git.texts(name, list(commits)), strict=True):

@@ -141,9 +141,13 @@ def edited(file: Path, editor: list[str], environ: Mapping[str, str]) -> Secret:
         )
     try:
         with file.open("rb") as opened:
-            return Secret(opened.read(_MOST_BYTES))
+            text = Secret(opened.read(_MOST_BYTES + 1))
     except OSError as error:
         why = error.strerror
+    else:
+        if len(text.reveal()) <= _MOST_BYTES:
+            return text
+        why = "larger than 64 MiB"
     raise LuggageError(f"edit: the edited file cannot be read: {why}: nothing was changed")
 
 

@@ -16,7 +16,8 @@ from luggage.errors import LuggageError
 _HEADS = "public_key|epoch|lugpub"
 _PRIVATE = r"lug(key|bundle)1\.[A-Za-z0-9_-]+"
 _NO_MATCH = 1
-MOST_COMMITS = 50
+_AT_ONCE = 16
+RECENT = 50
 
 
 @dataclass(frozen=True)
@@ -47,18 +48,30 @@ class Repository(Git):
     def texts(self, name: str, commits: Sequence[str]) -> list[bytes | None]:
         """The bytes of file `name` of this folder in each commit, None where it has none."""
         asked = [["git", "cat-file", "blob", f"{commit}:./{name}"] for commit in commits]
-        answers = process.capture_all(
-            asked, environ=self.environ, cwd=self.root, subject="git cat-file"
-        )
+        answers = []
+        for start in range(0, len(asked), _AT_ONCE):
+            answers += process.capture_all(
+                asked[start : start + _AT_ONCE],
+                environ=self.environ,
+                cwd=self.root,
+                subject="git cat-file",
+            )
         return [None if status else out for status, out, _ in answers]
 
-    def turning_points(self, name: str) -> list[str]:
-        """The commits that touched a key or an epoch in file `name`, the newest first; at most
-        MOST_COMMITS + 1, so that a caller can tell that there are more.
+    def turning_points(self, name: str, *, deep: bool = False) -> tuple[list[str], bool]:
+        """The commits that touched a key or an epoch in file `name`, the newest first, and whether
+        that is all of them.
+
+        Every commit has to be compared with the one before it (milliseconds each), so only the
+        last RECENT that touched the file are, unless `deep`; the oldest of those counts as one.
         """
-        words = ("--no-show-signature", "--format=%H", "-n", str(MOST_COMMITS + 1))
-        found = self._line("log", *words, "--no-textconv", "-G", _HEADS, "HEAD", "--", name)
-        return (found or "").split()
+        plain = ("log", "--no-show-signature", "--format=%H")
+        limit = () if deep else ("-n", str(RECENT + 1))
+        touched = (self._line(*plain, *limit, "HEAD", "--", name) or "").split()
+        whole = deep or len(touched) <= RECENT
+        since = "HEAD" if whole else f"{touched[RECENT]}..HEAD"
+        found = self._line(*plain, "--no-textconv", "-G", _HEADS, since, "--", name)
+        return [*(found or "").split(), *(() if whole else touched[RECENT:])], whole
 
     def blame(self, name: str) -> bytes | None:
         """The porcelain of `git blame`, or None for a file that git does not track."""

@@ -370,6 +370,23 @@ def test_a_thousand_secrets_take_less_than_half_a_second(checkout: Checkout) -> 
     assert min(taken) < 0.5
 
 
+def test_older_commits_are_looked_at_when_asked(checkout: Checkout) -> None:
+    """What happened before the last 50 commits of config.py takes --deep, and that is said."""
+    checkout.pins.unlink()
+    rekeyed(checkout, 3)
+    checkout.commit()
+    went_back = checkout.config.read_text().replace("epoch=3,", "epoch=2,")
+    checkout.config.write_text(went_back)
+    for number in range(52):
+        checkout.config.write_text(f"{went_back}# {number}\n")
+        checkout.git("commit", "-q", "-a", "-m", str(number))
+    done = checkout.run("check")
+    assert done.returncode == 0
+    assert "before the last 50 that touched config.py: add --deep" in done.stderr
+    (told,) = errors(checkout, "--deep")
+    assert "environment 'prod': its epoch went back: 3 in commit" in told
+
+
 def test_the_example_passes() -> None:
     """demo.key is allowed by the deployment's own module."""
     argv = [sys.executable, "-m", "deploy", "check"]
