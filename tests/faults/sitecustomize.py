@@ -28,12 +28,16 @@ WRITABLE = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 AT = int(os.environ.get("LUGGAGE_FAULT_AT", "0"))
 DO = os.environ.get("LUGGAGE_FAULT_DO", "kill")
 TRACE = os.environ.get("LUGGAGE_FAULT_TRACE")
+# A copy of the process (os.fork) is not what is to fail.
+PROCESS = os.getpid()
 real_open, real_write = os.open, os.write
 state = {"count": 0, "inside": 0}
 
 
 def point(name: str) -> bool:
     """Count one; True where the order is to be carried out here."""
+    if os.getpid() != PROCESS:
+        return False
     state["count"] += 1
     if TRACE:
         descriptor = real_open(TRACE, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
