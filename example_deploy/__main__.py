@@ -8,4 +8,4 @@ if __name__ == "__main__":
 
     from luggage import commands
 
-    sys.exit(commands.main(sys.argv, "example_deploy"))
+    sys.exit(commands.main(sys.argv, __package__))

@@ -7,9 +7,10 @@ import logging
 import os
 import sys
 
-from example_app.client import Account, Client
+from example_app.client import Client
 from example_app.robot import Robot, seconds
-from example_deploy.config import LINES_ACCOUNT, SECRETS, App
+from example_deploy.config import SECRETS, App
+from example_deploy.parts import account
 from luggage.run import claim, settings
 
 MAIN_OK = True
@@ -42,8 +43,7 @@ def main(argv: list[str]) -> int:
     logging.basicConfig(
         level=server.log_level.upper(), stream=sys.stdout, format="%(levelname)s %(message)s"
     )
-    key = SECRETS.open()["LINES_API_KEY"].reveal()
     # Six attempts last for five seconds: the stand-in starts at the same time as this.
-    lines = Client(app.service, Account(LINES_ACCOUNT, key), attempts=6)
+    lines = Client(app.service, account(SECRETS.open(), "LINES_API_KEY"), attempts=6)
     Robot(lambda text: lines.add("lines", {"text": text}), options.every).run()
     return 0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
-from example_app.standin import private
 from example_deploy.config import App
+from example_deploy.parts import data_folder
 from luggage.run import claim, settings
 from luggage.run.server import serve
 
@@ -33,13 +32,9 @@ def main(argv: list[str]) -> int:
     ).parse_args(argv[1:])
     app = settings.read(App, os.environ)
     claim(os.environ)
-    usual = [os.environ.get("LUGGAGE_RUN"), "/dev/shm", "/tmp"]  # noqa: S108
-    folder = app.data_dir or private(
-        [Path(name) for name in usual if name], f"luggage-standin-{os.getuid()}-{app.standin_port}"
-    )
-
+    folder = str(data_folder(app, os.environ))
     return serve(
-        f"example_app.standin:make({str(Path(folder).absolute())!r})",
+        f"example_app.standin:make({folder!r})",
         bind=f"127.0.0.1:{app.standin_port}",
         workers=1,
     )

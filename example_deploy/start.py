@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from example_deploy import config
+from example_deploy import config, parts
 from luggage import run
 from luggage.commands import start
 
@@ -11,10 +11,10 @@ MAIN_OK = True
 PROCESSES = (
     run.Web("example_deploy.wsgi:app"),
     run.Loop("loop"),
-    run.Loop("standin", unless="API_URL"),
+    run.Loop("standin", unless="API_URL", key=False, port="STANDIN_PORT"),
 )
 
 
 def main(argv: list[str]) -> int:
     """Run PROCESSES until told to stop."""
-    return start.main(argv, PROCESSES, config.SECRETS, settings=[config.App])
+    return start.main(argv, PROCESSES, config.SECRETS, settings=[config.App], check=parts.check)

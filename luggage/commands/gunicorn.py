@@ -44,12 +44,11 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
     if secrets is not None:
         secrets.open()
     # gunicorn is imported once, after the key is out of the environment.
-    from luggage.run.server import LISTEN, serve  # noqa: PLC0415
+    from luggage.run.server import serve  # noqa: PLC0415
 
-    inherited = os.environ.pop(LISTEN, None)
     return serve(
         options.app,
-        bind=f"fd://{inherited}" if inherited else listen.address(server.host, server.port),
+        bind=listen.address(server.host, server.port),
         workers=server.web_concurrency,
         log_level=server.log_level,
     )

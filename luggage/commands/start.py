@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
 from luggage.commands.deployment import current
@@ -28,6 +29,7 @@ of the web server where it dies five times in a row without having become ready.
 """
 
 STDOUT = 1  # sys.stdout is None where it was closed at first
+LOCAL = "127.0.0.1"
 LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
 
 
@@ -43,11 +45,13 @@ def main(
     secrets: Openable | None = None,
     *,
     settings: Sequence[type[Any]] = (),
+    check: Callable[[Any], object] | None = None,
 ) -> int:
     """Run `processes`, the process table, with `secrets`; returns the exit status.
 
     `settings` are the environ-config classes that the deployment's processes read: what is wrong
-    for them is told here, once, before anything is started.
+    for them is told here, once, before anything is started. So is what `check` raises as a
+    LuggageError: it gets the opened secrets, which may be values that no process can use.
     """
     package = current().package
     parser = argparse.ArgumentParser(
@@ -63,32 +67,61 @@ def main(
         raise LuggageError(all_wrong(wrong), typed.HINT)
     server = typed.read(typed.Server, os.environ)
     wanted = table.expand(processes, os.environ, find(package))
+    places = _places(wanted, server, settings)
     claim(os.environ)
     opened = secrets.open() if secrets is not None else None
+    if check is not None:
+        check(opened)
     _warn_of_a_kept_key()
-    has_web = any(process.web for process in wanted)
-    with state.folder(os.environ) as folder:
+    with state.folder(os.environ) as folder, contextlib.ExitStack() as sockets:
         # Twisted is slow to import: an error above is told without it.
         from luggage.run import supervise  # noqa: PLC0415
         from luggage.run.writer import Writer  # noqa: PLC0415
 
-        listener = listen.listen(server.host, server.port) if has_web else None
+        listeners = {
+            command: sockets.enter_context(listen.listen(host, port, variable))
+            for command, (variable, host, port) in places.items()
+        }
         write = Writer(STDOUT)
         supervisor = supervise.Supervisor(
             wanted,
             command=lambda process: current().command(process.command, *process.arguments),
             environ=os.environ,
             folder=folder,
-            listener=listener,
+            listeners=listeners,
             write=write,
         )
-        where = listen.url(server.host, server.port) if has_web else "no web server"
+        where = (
+            listen.url(server.host, server.port)
+            if any(process.web for process in wanted)
+            else "no web server"
+        )
         names = ", ".join(process.name for process in wanted)
         environment = f", environment {opened.environment}" if opened is not None else ""
         supervisor.output.say(f"{where}{environment}: starting {names}")
         status = supervisor.run()
         write.flush(LAST_LINES)
         return status
+
+
+def _places(
+    wanted: Sequence[table.Process], server: typed.Server, settings: Sequence[type[Any]]
+) -> dict[str, tuple[str, str, int]]:
+    """Where each command that serves listens: variable, host and port; no port twice."""
+    places = {}
+    for process in wanted:
+        if process.web:
+            places[process.command] = ("PORT", server.host, server.port)
+        elif process.port:
+            port = typed.value(process.port, settings, os.environ)
+            places[process.command] = (process.port, LOCAL, port)
+    variables: dict[int, str] = {}
+    for variable, _, port in places.values():
+        if variables.setdefault(port, variable) != variable:
+            raise LuggageError(
+                f"{variables[port]} and {variable}: both are {port}", f"set {variable} to another"
+            )
+    return places
 
 
 def _warn_of_a_kept_key() -> None:

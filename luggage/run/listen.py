@@ -5,14 +5,40 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import MutableMapping
 
 from luggage.errors import LuggageError
 
+VARIABLE = "LUGGAGE_LISTEN_FD"
 BACKLOG = 2048
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A TCP socket that listens on `host` and `port`; raises LuggageError where that cannot be."""
+def inherited(environ: MutableMapping[str, str]) -> int | None:
+    """The supervisor's socket to serve, if there is one; its number leaves `environ`.
+
+    Raises LuggageError where the number is not that of a listening socket.
+    """
+    text = environ.pop(VARIABLE, "")
+    if not text:
+        return None
+    try:
+        with socket.socket(fileno=os.dup(int(text))) as listener:
+            listens = listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except (OSError, OverflowError, ValueError):
+        listens = 0
+    if not listens:
+        raise LuggageError(
+            f"{VARIABLE}: descriptor {text} is not a listening socket",
+            f"unset {VARIABLE}: luggage sets it for the processes it starts",
+        )
+    return int(text)
+
+
+def listen(host: str, port: int, variable: str = "PORT") -> socket.socket:
+    """A TCP socket that listens on `host` and `port`; raises LuggageError where that cannot be.
+
+    `variable` is the one that sets the port.
+    """
     where = f"{address(host, port)}"
     try:
         family, kind, protocol, _, name = socket.getaddrinfo(
@@ -29,7 +55,7 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise LuggageError(f"{where}: {_reason(error)}", _hint(error)) from error
+        raise LuggageError(f"{where}: {_reason(error)}", _hint(error, variable)) from error
     return listener
 
 
@@ -50,9 +76,9 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
-def _hint(error: OSError) -> str:
+def _hint(error: OSError, variable: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return "stop it, or set PORT to a free one"
+        return f"stop it, or set {variable} to a free one"
     if error.errno == errno.EADDRNOTAVAIL:
         return "set HOST to an address of this machine, or to 0.0.0.0 for all"
-    return "set HOST and PORT to what this user may listen on"
+    return f"set HOST and {variable} to what this user may listen on"

@@ -2,68 +2,26 @@
 
 # Twisted's untyped classes are extended here, and its names are kept.
 # mypy: disable-error-code="misc"
-# ruff: noqa: N802, N803, N815
+# ruff: noqa: N802, N815
 
 from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from typing import Any
 
-from twisted.internet import error, protocol
+from twisted.internet import error
 from twisted.runner.procmon import ProcessMonitor
 
 from luggage.run import kin
-from luggage.run.output import Lines, Output
+from luggage.run.child import Child, how, status
+from luggage.run.output import Output
 
-LISTEN = "LUGGAGE_LISTEN_FD"
 READY = "LUGGAGE_READY_FD"
-KEY = "LUGGAGE_KEY_FD"
 
 CRASHES = 5
-PIPE = 128  # reads of 8 KiB: more than any pipe holds
-
-
-class Child(protocol.ProcessProtocol):
-    """One life of one process: its output, whether it became ready, and how it ended."""
-
-    def __init__(self, monitor: Monitor, name: str, ready: int | None) -> None:
-        self.monitor = monitor
-        self.name = name
-        self.ready = ready is None
-        self._ready = ready
-        self._lines = {1: Lines(), 2: Lines()}
-
-    def childDataReceived(self, childFD: int, data: bytes) -> None:
-        if childFD == self._ready:
-            self.monitor.became_ready(self)
-            self.transport.closeChildFD(childFD)
-        else:
-            self.monitor.output.lines(self.name, self._lines[childFD].feed(data))
-
-    def childConnectionLost(self, childFD: int) -> None:
-        if childFD in self._lines:
-            self.monitor.output.lines(self.name, self._lines[childFD].end())
-
-    def processExited(self, reason: Any) -> None:
-        # Its pipes may stay open: a gunicorn worker outlives its master to finish its requests.
-        self._read_what_is_there()
-        self.monitor.exited(self, reason.value.exitCode, reason.value.signal)
-
-    def processEnded(self, reason: Any) -> None:
-        self.monitor.ended(self)
-
-    def _read_what_is_there(self) -> None:
-        """Read what it has printed, so that its last lines stand before the news of its end."""
-        for reader in list(self.transport.pipes.values()):
-            poll = select.poll()
-            poll.register(reader.fileno(), select.POLLIN)
-            for _ in range(PIPE):
-                if not any(event & select.POLLIN for _, event in poll.poll(0)) or reader.doRead():
-                    break
 
 
 class Monitor(ProcessMonitor):
@@ -71,8 +29,8 @@ class Monitor(ProcessMonitor):
 
     Processes in `first` serve requests: they are stopped before the others, and one of them that
     dies CRASHES times in a row without having become ready ends everything, by `crashed(name,
-    status)`. `descriptors` may be inherited: a process gets one when a variable of its environment
-    holds its number.
+    status)`. `descriptors` may be inherited: a process gets one when the variable beside it holds
+    its number in the process's environment.
     """
 
     threshold = 5  # seconds; a shorter life counts as quick
@@ -87,7 +45,7 @@ class Monitor(ProcessMonitor):
         output: Output,
         *,
         first: Collection[str],
-        descriptors: Mapping[str, int],
+        descriptors: Collection[tuple[str, int]],
         crashed: Callable[[str, int], None],
         say: Callable[[str], None],
     ) -> None:
@@ -95,7 +53,7 @@ class Monitor(ProcessMonitor):
         self.output = output
         self.say = say
         self._first = frozenset(first)
-        self._descriptors = dict(descriptors)
+        self._descriptors = tuple(descriptors)
         self._crashed = crashed
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._asked: set[str] = set()
@@ -104,6 +62,7 @@ class Monitor(ProcessMonitor):
         self._stopped: Callable[[], None] | None = None
         self._stages: list[Callable[[str], bool]] = []
         self._deadline: Any = None
+        self._awaits: tuple[Callable[[], None], Any] | None = None
 
     def close(self) -> None:
         """Close what was opened for the children."""
@@ -134,7 +93,7 @@ class Monitor(ProcessMonitor):
         process = self._processes[name]
         environ = dict(process.env)
         files: dict[int, Any] = {0: self._null, 1: "r", 2: "r"}
-        for variable, descriptor in self._descriptors.items():
+        for variable, descriptor in self._descriptors:
             if environ.get(variable) == str(descriptor):
                 files[descriptor] = descriptor
         ready = None
@@ -167,6 +126,26 @@ class Monitor(ProcessMonitor):
             self._unready.pop(child.name, None)
             took = self._clock.seconds() - self.timeStarted[child.name]
             self.say(f"{child.name}: ready after {took:.1f} s")
+            self._wait_no_more()
+
+    def serves(self) -> bool:
+        """Whether a process that serves requests is ready."""
+        return any(name in self._first and it.ready for name, it in self.protocols.items())
+
+    def when_it_serves(self, call: Callable[[], None], seconds: float) -> None:
+        """Call `call` when one is ready, or after `seconds`; none waits longer to be started."""
+        self._awaits = call, self._clock.callLater(seconds, self._wait_no_more)
+        for name in self._first:
+            if name in self.restart and self.restart[name].active():
+                self.restart[name].cancel()
+                self.startProcess(name)
+
+    def _wait_no_more(self) -> None:
+        if self._awaits is not None:
+            (call, limit), self._awaits = self._awaits, None
+            if limit.active():
+                limit.cancel()
+            call()
 
     # -- ending
 
@@ -275,18 +254,3 @@ class Monitor(ProcessMonitor):
             self._enter_stage()
         else:
             self._stopped()
-
-
-def how(code: int | None, number: int | None) -> str:
-    """How a process ended, in words."""
-    if number is None:
-        return f"exited with status {code or 0}"
-    try:
-        return f"killed by signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"killed by signal {number}"
-
-
-def status(code: int | None, number: int | None) -> int:
-    """The exit status that tells of a crashed process: its own; 128 + N for signal N; never 0."""
-    return 128 + number if number is not None else (code or 1)

@@ -18,9 +18,8 @@ from gunicorn.errors import AppImportError, HaltServer
 from gunicorn.glogging import Logger
 
 from luggage.errors import LuggageError
-from luggage.run import kin
+from luggage.run import kin, listen
 
-LISTEN = "LUGGAGE_LISTEN_FD"
 READY = "LUGGAGE_READY_FD"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes private, unlinked files in it
 GRACE = 30  # seconds that a request has to finish after TERM
@@ -87,17 +86,21 @@ def serve(
     log_level: str = "info",
     environ: MutableMapping[str, str] | None = None,
 ) -> int:
-    """Serve `app` (`package.module:name`) on `bind` (`HOST:PORT` or `fd://N`) with gunicorn.
+    """Serve `app` (`package.module:name`) with gunicorn: on `bind`, `HOST:PORT`, or on the
+    supervisor's socket, where `environ` tells of one.
 
     It runs until TERM, and then finishes every request in flight, for at most GRACE seconds.
     gunicorn ends the process itself, by SystemExit. A supervisor that asks for it in `environ` is
     told when the first worker is ready.
     """
     environ = os.environ if environ is None else environ
+    inherited = listen.inherited(environ)
+    bind = bind if inherited is None else f"fd://{inherited}"
     told = environ.pop(READY, "")
     ready = int(told) if told.isdigit() else None
     if ready is not None:
-        os.set_inheritable(ready, False)  # not for what the app starts
+        with contextlib.suppress(OSError):
+            os.set_inheritable(ready, False)  # not for what the app starts
     _Application(app, options(bind, workers, threads, log_level) | hooks(ready)).run()
     return 0
 

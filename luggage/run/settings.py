@@ -111,6 +111,17 @@ def variables(cls: type[Any]) -> dict[str, attrs.Attribute[Any]]:
     return found
 
 
+def value(name: str, classes: Iterable[type[Any]], environ: Mapping[str, str]) -> Any:
+    """The setting that the variable `name` holds, by whichever of `classes` reads it."""
+    for cls in classes:
+        field = variables(cls).get(name)
+        if field is not None:
+            return getattr(read(cls, environ), field.name)
+    raise LuggageError(
+        f"variable {name}: none of the deployment's settings", "mend the deployment's start.py"
+    )
+
+
 def describe(*classes: type[Any]) -> str:
     """The variables of `classes` as lines for a command's --help."""
     lines = []

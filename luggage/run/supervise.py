@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -15,8 +16,10 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.task import LoopingCall
 from twisted.logger import eventAsText, globalLogBeginner
 
+from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.run import kin
-from luggage.run.monitor import KEY, LISTEN, Monitor
+from luggage.run.listen import VARIABLE as LISTEN
+from luggage.run.monitor import Monitor
 from luggage.run.output import Output
 from luggage.run.receiver import Tolerant, guarded
 from luggage.run.table import Process
@@ -27,6 +30,7 @@ NOT_INHERITED = frozenset(
 )
 CHECK = 0.5  # seconds between looks at the state folder
 REAP = 1.0  # seconds between looks for dead orphans
+PATIENCE = 5.0  # seconds that clients in the queue wait, at the end, for a web server that starts
 
 reactor: Any = _reactor
 
@@ -34,9 +38,9 @@ reactor: Any = _reactor
 class Supervisor:
     """Runs `processes` and stops them in order.
 
-    `command` gives the argument list of a process; `folder` is the state folder; `listener` is the
-    web server's socket, which is closed here when everything stops, so that new clients are refused
-    at once.
+    `command` gives the argument list of a process; `folder` is the state folder; `listeners` are
+    the sockets to serve, by command. The web server's is closed here when everything stops, so that
+    new clients are refused at once.
     """
 
     def __init__(
@@ -46,18 +50,19 @@ class Supervisor:
         command: Callable[[Process], list[str]],
         environ: Mapping[str, str],
         folder: Path,
-        listener: socket.socket | None,
+        listeners: Mapping[str, socket.socket],
         write: Callable[[bytes], object],
     ) -> None:
-        self._listener = listener
+        web = [listeners.get(process.command) for process in processes if process.web]
+        self._web = next(iter(web), None)
         self._status = 0
         self._crashed: str | None = None
         self._stopping = False
         self._looks: list[LoopingCall] = []
         self.output = Output(write, [process.name for process in processes])
-        descriptors = {LISTEN: listener.fileno()} if listener else {}
+        descriptors = [(LISTEN, listener.fileno()) for listener in listeners.values()]
         if environ.get(KEY, "").isdigit():
-            descriptors[KEY] = int(environ[KEY])
+            descriptors.append((KEY, int(environ[KEY])))
         self.monitor = Monitor(
             reactor,
             self.output,
@@ -68,9 +73,10 @@ class Supervisor:
         )
         self._places = ctllib.Places(str(folder / "config"), str(folder / "messages"))
         self._receiver = Tolerant(self.monitor, environ, self.say)
-        inherited = sorted(environ.keys() - NOT_INHERITED)
         for process in processes:
-            _write(self._places, process, command(process), inherited, listener)
+            inherited = environ.keys() - NOT_INHERITED - (set() if process.key else {KEY})
+            listener = listeners.get(process.command)
+            _write(self._places, process, command(process), sorted(inherited), listener)
 
     def run(self) -> int:
         """Start everything; when everything has stopped, return the exit status (0: a signal)."""
@@ -124,8 +130,18 @@ class Supervisor:
         self.say(f"{why}: stopping")
         for look in self._looks:
             look.stop()
-        if self._listener is not None:
-            self._listener.close()
+        if self._web is None or self.monitor.serves():
+            self._finish()  # it has the socket as well, and answers whoever is in its queue
+        elif status == 0 and select.select([self._web], [], [], 0)[0]:
+            self.say("clients wait: the web server starts, and answers them first")
+            self.monitor.when_it_serves(self._finish, PATIENCE)
+        else:
+            self._web.shutdown(socket.SHUT_RDWR)  # for all who have it: new clients are refused
+            self._finish()
+
+    def _finish(self) -> None:
+        if self._web is not None:
+            self._web.close()
         self.monitor.stop(reactor.stop)
 
     def _tell_trouble(self, event: dict[str, Any]) -> None:
@@ -153,7 +169,7 @@ def _write(
     listener: socket.socket | None,
 ) -> None:
     """Put `process` into ncolony's configuration: names of variables, without their values."""
-    own = [f"{LISTEN}={listener.fileno()}"] if process.web and listener else []
+    own = [f"{LISTEN}={listener.fileno()}"] if listener else []
     before = os.umask(0o177)
     try:
         ctllib.add(places, process.name, command[0], command[1:], env=own, env_inherit=inherited)

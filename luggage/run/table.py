@@ -29,25 +29,32 @@ class Web:
 class Loop:
     """The command `command`, run for ever, `copies` times at once.
 
-    It is not started where the variable `unless` is set to something.
+    It is not started where the variable `unless` is set to something, and gets no key where `key`
+    is False. `port` is the variable with the port that it serves on 127.0.0.1: the supervisor opens
+    that before anything is started, so that nobody else can answer there, now or later.
     """
 
     command: str
     copies: int = 1
     unless: str | None = None
+    key: bool = True
+    port: str | None = None
 
 
 @dataclass(frozen=True)
 class Process:
     """One process of a table: its `name` in the log, and the command with its arguments.
 
-    A process that is `web` serves the port, and is stopped before the others.
+    A process that is `web` serves the port, and is stopped before the others. `key` and `port` are
+    as in `Loop`.
     """
 
     name: str
     command: str
     arguments: tuple[str, ...] = ()
     web: bool = False
+    key: bool = True
+    port: str | None = None
 
 
 def expand(
@@ -66,7 +73,10 @@ def expand(
         if isinstance(entry, Web):
             processes.append(Process(entry.command, entry.command, (entry.app,), web=True))
         elif not (entry.unless and environ.get(entry.unless)):
-            processes += [Process(name, entry.command) for name in _names(entry)]
+            processes += [
+                Process(name, entry.command, key=entry.key, port=entry.port)
+                for name in _names(entry)
+            ]
     if not processes:
         raise LuggageError(
             "process table: nothing to start", "mend PROCESSES in the deployment's start.py"

@@ -144,6 +144,16 @@ class Running:
                     found.append(pid)
         return sorted(found)
 
+    def wait_for_child(self, word: str, seconds: float = 10) -> int:
+        """The pid of the one child with `word` in its command line, when there is one."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            found = self.children(word)
+            if len(found) == 1:
+                return found[0]
+            time.sleep(0.01)
+        raise AssertionError(f"no {word} in {seconds} s:\n{self.text}")
+
     def signal(self, number: int) -> None:
         """Send a signal; INT to the whole group, as a terminal does for Ctrl-C."""
         if number == signal.SIGINT:

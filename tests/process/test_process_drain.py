@@ -46,6 +46,14 @@ def serving(running: Running) -> tuple[int, int]:
     return master, worker
 
 
+def refused(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def stopped(pid: int) -> bool:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
 
@@ -94,3 +102,54 @@ def test_term_answers_everyone_in_the_queue(made: Made) -> None:
             answers = [answer(client)[:12] for client in waiting]
         assert answers == [b"HTTP/1.0 200"] * 5
         assert running.wait() == 0
+
+
+def test_term_answers_who_waits_for_a_web_server_that_starts(made: Made) -> None:
+    """TERM while gunicorn boots: those who wait already are answered, then everything ends."""
+    with started(made, APP_DOES="yawn") as running:
+        running.wait_for("Booting worker")
+        with clients(running.port, 3) as waiting:
+            running.signal(signal.SIGTERM)
+            running.wait_for("clients wait: the web server starts")
+            answers = [answer(client)[:12] for client in waiting]
+        assert answers == [b"HTTP/1.0 200"] * 3
+        assert running.wait() == 0
+
+
+def test_term_answers_who_waits_for_a_web_server_that_died(made: Made) -> None:
+    """TERM while none runs, between two lives of it: one is started for those who wait."""
+    with started(made, APP_DOES="yawn") as running:
+        for _ in range(3):  # so that the next pause is 0.8 s
+            before = len(running.lines)
+            master = running.wait_for_child("gunicorn")
+            os.kill(master, signal.SIGKILL)
+            running.wait_for("gunicorn: killed by signal 9", after=before)
+        assert running.children("gunicorn") == []
+        with clients(running.port, 3) as waiting:
+            running.signal(signal.SIGTERM)
+            answers = [answer(client)[:12] for client in waiting]
+        assert answers == [b"HTTP/1.0 200"] * 3
+        assert running.wait() == 0
+
+
+def test_term_while_nobody_waits_is_not_held_up(made: Made) -> None:
+    """A web server that boots is stopped at once, and who comes then is refused, not reset."""
+    with started(made, APP_DOES="yawn") as running:
+        running.wait_for("Booting worker")
+        running.signal(signal.SIGTERM)
+        running.wait_for("signal SIGTERM: stopping")
+        while running.process.poll() is None:
+            assert refused(running.port)
+        assert running.wait() == 0
+        assert "clients wait" not in running.text
+
+
+def test_those_who_wait_are_not_waited_for_without_end(made: Made) -> None:
+    """A web server that does not become ready is given up after five seconds."""
+    with started(made, APP_DOES="sleep") as running:
+        running.wait_for("Booting worker")
+        with clients(running.port, 1):
+            began = time.monotonic()
+            running.signal(signal.SIGTERM)
+            assert running.wait() == 0
+            assert 4.5 < time.monotonic() - began < 9

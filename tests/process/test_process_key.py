@@ -133,3 +133,9 @@ def test_without_a_state_folder_of_its_own_it_uses_memory(made: Made) -> None:
         first.signal(signal.SIGTERM)
         assert first.wait() == 0
     assert before == set(Path("/dev/shm").glob("luggage-*"))
+
+
+def test_the_app_passes_nothing_on(made: Made) -> None:
+    """What the app starts while it is imported inherits neither key nor socket nor pipe of ours."""
+    with started(made, APP_DOES="look") as running:
+        assert running.wait_for(r"inherited: (.*)")[1] == "[0, 1, 2]"

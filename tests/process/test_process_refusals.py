@@ -77,6 +77,17 @@ def test_gunicorn_by_hand_without_a_key(made: Made) -> None:
         assert len(running.lines) == 2
 
 
+@pytest.mark.parametrize("number", ["99", "0", "x", "-1", "9" * 30])
+def test_a_descriptor_that_is_no_listening_socket(made: Made, number: str) -> None:
+    """What only a supervisor sets, and is wrong: one clear error."""
+    with started(made, "gunicorn", LUGGAGE_LISTEN_FD=number) as running:
+        assert running.wait() == 1
+        assert running.lines == [
+            f"error: LUGGAGE_LISTEN_FD: descriptor {number} is not a listening socket".encode(),
+            b"hint: unset LUGGAGE_LISTEN_FD: luggage sets it for the processes it starts",
+        ]
+
+
 def test_a_missing_secret_is_refused(tmp_path: Path) -> None:
     """All required secrets without a value are named at once."""
     made = make(tmp_path, required=("CANARY", "FIRST", "SECOND"))

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from twisted.internet.task import Clock
 
-from luggage.run import monitor
-from luggage.run.monitor import Child, Monitor
+from luggage.run import child
+from luggage.run.child import Child
+from luggage.run.monitor import Monitor
 from luggage.run.output import Output
 from luggage.run.receiver import Tolerant, guarded
 
@@ -62,7 +63,11 @@ def world() -> Iterator[World]:
         reactor,
         Output(lambda _: None, []),
         first=["gunicorn"],
-        descriptors={"LUGGAGE_KEY_FD": 40, "LUGGAGE_LISTEN_FD": 41},
+        descriptors=[
+            ("LUGGAGE_KEY_FD", 40),
+            ("LUGGAGE_LISTEN_FD", 41),
+            ("LUGGAGE_LISTEN_FD", 43),
+        ],
         crashed=lambda name, status: crashes.append((name, status)),
         say=said.append,
     )
@@ -131,8 +136,8 @@ def test_a_loop_is_never_a_crash_of_everything(world: World) -> None:
 )
 def test_how_a_process_ended(ended: tuple[int | None, int | None], words: str, status: int) -> None:
     """Status or signal in words; a crash's status is never 0."""
-    assert monitor.how(*ended) == words
-    assert monitor.status(*ended) == status
+    assert child.how(*ended) == words
+    assert child.status(*ended) == status
 
 
 def test_descriptors_go_to_those_that_are_told_of_them(world: World) -> None:
@@ -140,11 +145,13 @@ def test_descriptors_go_to_those_that_are_told_of_them(world: World) -> None:
     world.monitor.addProcess("gunicorn", ["/g"], env={"LUGGAGE_LISTEN_FD": "41"})
     world.monitor.addProcess("loop", ["/l"], env={"LUGGAGE_KEY_FD": "40"})
     world.monitor.addProcess("other", ["/o"])
-    (_, web), (_, loop), (_, other) = world.reactor.spawned
+    world.monitor.addProcess("standin", ["/s"], env={"LUGGAGE_LISTEN_FD": "43"})
+    (_, web), (_, loop), (_, other), (_, standin) = world.reactor.spawned
     assert set(web["childFDs"]) == {0, 1, 2, 41, 42}
     assert web["env"]["LUGGAGE_READY_FD"] == "42"
     assert set(loop["childFDs"]) == {0, 1, 2, 40}
     assert set(other["childFDs"]) == {0, 1, 2}
+    assert set(standin["childFDs"]) == {0, 1, 2, 43}
     assert set(other["env"]) == {"PATH", "LUGGAGE_SUPERVISOR"}
 
 

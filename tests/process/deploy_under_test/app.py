@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -15,6 +16,17 @@ if os.environ.get("APP_DOES") == "die":
     sys.exit(9)
 if os.environ.get("APP_DOES") == "vanish":
     os.abort()
+if os.environ.get("APP_DOES") == "yawn":
+    time.sleep(1)
+if os.environ.get("APP_DOES") == "sleep":
+    time.sleep(7)
+if os.environ.get("APP_DOES") == "look":
+    # What it starts would inherit these.
+    left = []
+    for number in range(256):
+        with contextlib.suppress(OSError):
+            left += [number] if os.get_inheritable(number) else []
+    print("inherited:", left)
 
 SECRET = config.SECRETS.open()["CANARY"].reveal()
 

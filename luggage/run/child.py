@@ -1,0 +1,71 @@
+"""One life of a process: what it prints, whether it became ready, how it ended → its monitor."""
+
+# Twisted's untyped classes are extended here, and its names are kept.
+# mypy: disable-error-code="misc"
+# ruff: noqa: N802, N803
+
+from __future__ import annotations
+
+import select
+import signal
+from typing import Any
+
+from twisted.internet import protocol
+
+from luggage.run.output import Lines
+
+PIPE = 128  # reads of 8 KiB: more than any pipe holds
+
+
+class Child(protocol.ProcessProtocol):
+    """One life of one process: its output, whether it became ready, and how it ended."""
+
+    def __init__(self, monitor: Any, name: str, ready: int | None) -> None:
+        self.monitor = monitor
+        self.name = name
+        self.ready = ready is None
+        self._ready = ready
+        self._lines = {1: Lines(), 2: Lines()}
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        if childFD == self._ready:
+            self.monitor.became_ready(self)
+            self.transport.closeChildFD(childFD)
+        else:
+            self.monitor.output.lines(self.name, self._lines[childFD].feed(data))
+
+    def childConnectionLost(self, childFD: int) -> None:
+        if childFD in self._lines:
+            self.monitor.output.lines(self.name, self._lines[childFD].end())
+
+    def processExited(self, reason: Any) -> None:
+        # Its pipes may stay open: a gunicorn worker outlives its master to finish its requests.
+        self._read_what_is_there()
+        self.monitor.exited(self, reason.value.exitCode, reason.value.signal)
+
+    def processEnded(self, reason: Any) -> None:
+        self.monitor.ended(self)
+
+    def _read_what_is_there(self) -> None:
+        """Read what it has printed, so that its last lines stand before the news of its end."""
+        for reader in list(self.transport.pipes.values()):
+            poll = select.poll()
+            poll.register(reader.fileno(), select.POLLIN)
+            for _ in range(PIPE):
+                if not any(event & select.POLLIN for _, event in poll.poll(0)) or reader.doRead():
+                    break
+
+
+def how(code: int | None, number: int | None) -> str:
+    """How a process ended, in words."""
+    if number is None:
+        return f"exited with status {code or 0}"
+    try:
+        return f"killed by signal {number} ({signal.Signals(number).name})"
+    except ValueError:
+        return f"killed by signal {number}"
+
+
+def status(code: int | None, number: int | None) -> int:
+    """The exit status that tells of a crashed process: its own; 128 + N for signal N; never 0."""
+    return 128 + number if number is not None else (code or 1)
