@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -159,3 +160,9 @@ class Checkout:
         self.change(there.public_key, key.public.dump())
         self.change(f"epoch={there.epoch},", f"epoch={epoch},")
         return key
+
+
+def spent() -> float:
+    """Seconds of processor time that commands took so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

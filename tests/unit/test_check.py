@@ -6,11 +6,10 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from checkouts import CANARY, ENVIRON, ROOT, Checkout
+from checkouts import CANARY, ENVIRON, ROOT, Checkout, spent
 
 from luggage.configfile import check, grammar, history
 from luggage.configfile.history import Past
@@ -354,7 +353,7 @@ def test_a_base_that_is_no_commit_is_refused(checkout: Checkout) -> None:
 
 
 def test_a_thousand_secrets_take_less_than_half_a_second(checkout: Checkout) -> None:
-    """The whole process, with git asked; the best of three, since others share the machine."""
+    """The whole process, with git asked, in processor time: others may use the machine as well."""
     key = checkout.key()
     place = Context("thing", "demo", "X", key.public, 1)
     sealed = envelope.seal(Secret(b"x" * 40), "text", place)
@@ -364,9 +363,9 @@ def test_a_thousand_secrets_take_less_than_half_a_second(checkout: Checkout) -> 
     checkout.commit()
     taken = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = spent()
         assert "secrets: 1004;" in checkout.do("check")
-        taken.append(time.perf_counter() - start)
+        taken.append(spent() - start)
     assert min(taken) < 0.5
 
 
