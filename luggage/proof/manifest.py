@@ -1,4 +1,8 @@
-"""What went into a pex ⇄ the bytes of its manifest (docs/format.md, §6)."""
+"""What went into a pex ⇄ the bytes of its manifest (docs/format.md, §6).
+
+Standard library alone, as packing has no more: so the names of §1.2 are here as well as in
+luggage.crypto, which needs libsodium.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from luggage.crypto import names
 from luggage.errors import LuggageError
 
 FILE = "luggage-manifest.json"
 FORMAT = "luggage-manifest-v1"
 MAX_BYTES = 16 * 1024 * 1024
 
+_PLACE = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
+_MAX_SERIAL = 2**63 - 1
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -148,6 +154,10 @@ def _object_of(name: Callable[[Any], bool], value: Callable[[Any], bool]) -> Cal
     )
 
 
+def _serial(value: Any) -> bool:
+    return type(value) is int and 1 <= value <= _MAX_SERIAL
+
+
 def _files(value: Any) -> bool:
     return _object_of(is_path, _digest)(value) and FILE not in value
 
@@ -175,7 +185,7 @@ _OF_A_WHEEL: Mapping[str, Callable[[Any], bool]] = {
     "sha256": _digest,
 }
 _MEMBERS: Mapping[str, Callable[[Any], bool]] = {
-    "project": names.is_place,
+    "project": _matches(_PLACE),
     "commit": _maybe(_matches(_COMMIT)),
     "dirty": lambda value: isinstance(value, bool),
     "entry": _matches(_MODULE),
@@ -185,6 +195,6 @@ _MEMBERS: Mapping[str, Callable[[Any], bool]] = {
     "tools": _object_of(_matches(_NAME), _matches(_VERSION)),
     "wheels": _wheels,
     "files": _files,
-    "sealed": _object_of(names.is_place, _object_of(names.is_secret, _digest)),
-    "serial": _maybe(names.is_count),
+    "sealed": _object_of(_matches(_PLACE), _object_of(_matches(_SECRET), _digest)),
+    "serial": _maybe(_serial),
 }

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +15,7 @@ from luggage.errors import LuggageError
 from luggage.proof import manifest
 from luggage.proof.manifest import Manifest, Wheel
 
+ROOT = Path(__file__).parents[2]
 D = "0123456789abcdef" * 4
 W = "a-1-py3-none-any.whl"
 
@@ -157,3 +161,14 @@ def test_it_has_a_size() -> None:
         manifest.parse(TEXT + b" " * 2**24)
     with pytest.raises(LuggageError, match="larger than 16 MiB"):
         manifest.dump(replace(MANIFEST, files={str(n): D for n in range(240_000)}))
+
+
+def test_it_needs_the_standard_library_alone() -> None:
+    """Packing reads and writes it with the packing tools and nothing else."""
+    code = (
+        "import sys; sys.modules['nacl'] = None; import luggage.buildpex.artifact, luggage.proof;"
+        "print([name for name in sys.modules if name.startswith('luggage.crypto')])"
+    )
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert done.stdout == "[]\n"
