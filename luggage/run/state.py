@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,10 @@ from pathlib import Path
 from luggage.errors import LuggageError
 
 VARIABLE = "LUGGAGE_RUN"
-USUAL = Path("/run/luggage")
+NAME = "luggage"
+USUAL = Path("/run")
+LOCK = "lock"
+PARTS = ("config", "messages")
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 
 
@@ -21,39 +25,51 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 def folder(environ: Mapping[str, str], usual: Path = USUAL) -> Iterator[Path]:
     """A folder of mode 0700 for this supervisor alone, with empty folders `config` and `messages`.
 
-    It is $LUGGAGE_RUN where that is set; else `usual` where it is usable and no other supervisor
-    has it; else a new one in memory, removed at the end. Raises LuggageError where there is none.
+    It is `luggage` in $LUGGAGE_RUN where that is set; else in `usual`, where that is usable and no
+    other supervisor has it; else a new one in memory, removed at the end. What is not ours is left
+    as it is. Raises LuggageError where there is no place.
     """
     with contextlib.ExitStack() as stack:
         named = environ.get(VARIABLE)
         if named:
-            path = Path(named).absolute()
+            path = Path(named).absolute() / NAME
             try:
+                path.parent.mkdir(mode=0o700, exist_ok=True)
                 stack.enter_context(_claimed(path))
+            except FileExistsError as error:
+                raise LuggageError(
+                    f"{VARIABLE} {path.parent}: {NAME} in it is not ours",
+                    "name another folder, such as an empty one",
+                ) from error
             except BlockingIOError as error:
                 raise LuggageError(
-                    f"{VARIABLE} {path}: another luggage runs there", "stop it, or name another"
+                    f"{VARIABLE} {path.parent}: another luggage runs there",
+                    "stop it, or name another",
                 ) from error
             except OSError as error:
                 raise LuggageError(
-                    f"{VARIABLE} {path}: {os.strerror(error.errno or 0).lower()}",
+                    f"{VARIABLE} {path.parent}: {os.strerror(error.errno or 0).lower()}",
                     "name a folder that this user may write",
                 ) from error
             yield path
             return
         try:
-            stack.enter_context(_claimed(usual))
+            stack.enter_context(_claimed(usual / NAME))
         except OSError:
             yield stack.enter_context(_fresh())
         else:
-            yield usual
+            yield usual / NAME
 
 
 @contextlib.contextmanager
 def _claimed(path: Path) -> Iterator[None]:
-    path.mkdir(mode=0o700, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        if not _ours(path):
+            raise
     path.chmod(0o700)
-    lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _furnish(path)
@@ -61,6 +77,15 @@ def _claimed(path: Path) -> Iterator[None]:
         _clear(path)
     finally:
         os.close(lock)
+
+
+def _ours(path: Path) -> bool:
+    """Whether `path` is a folder of this user that a supervisor has made, or an empty one."""
+    about = path.lstat()
+    if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
+        return False
+    names = {entry.name for entry in path.iterdir()}
+    return not names or (LOCK in names and names <= {LOCK, *PARTS})
 
 
 @contextlib.contextmanager
@@ -81,11 +106,11 @@ def _fresh() -> Iterator[Path]:
 
 def _furnish(path: Path) -> None:
     _clear(path)
-    for name in ("config", "messages"):
+    for name in PARTS:
         (path / name).mkdir(mode=0o700)
 
 
 def _clear(path: Path) -> None:
-    for name in ("config", "messages"):
+    for name in PARTS:
         if (path / name).exists():
             shutil.rmtree(path / name)

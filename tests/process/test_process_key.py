@@ -104,7 +104,7 @@ def test_the_state_folder_is_private(made: Made) -> None:
     given = "do not write this down"
     with started(made, APP_PASSWORD=given, LOOP_DOES="tell") as running:
         running.wait_for("gunicorn: ready")
-        state = made.folder / "run"
+        state = made.folder / "run" / "luggage"
         folders = [state, state / "config", state / "messages"]
         assert {0o700} == {path.stat().st_mode & 0o777 for path in folders}
         files = [path for path in state.rglob("*") if path.is_file()]

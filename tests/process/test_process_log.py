@@ -86,7 +86,8 @@ def test_poison_does_not_stop_the_loops(made: Made) -> None:
     """Bad configuration and bad messages are told once, and a good one after them still counts."""
     with started(made) as running:
         running.wait_for("gunicorn: ready")
-        config, messages = made.folder / "run" / "config", made.folder / "run" / "messages"
+        state = made.folder / "run" / "luggage"
+        config, messages = state / "config", state / "messages"
         bad = {
             "no-json": "{",
             "a-list": "[]",

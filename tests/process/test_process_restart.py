@@ -188,7 +188,7 @@ def test_a_restart_that_was_asked_for(made: Made, name: str) -> None:
         running.wait_for("gunicorn: ready")
         running.wait_for("goes round")
         [old] = running.children(name)
-        (made.folder / "run" / "messages" / "1").write_text(
+        (made.folder / "run" / "luggage" / "messages" / "1").write_text(
             f'{{"type": "RESTART", "name": "{name}"}}'
         )
         running.wait_for(f"{name}: .*; starting it again now")

@@ -15,18 +15,63 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-def test_the_named_folder_is_used_and_swept(tmp_path: Path) -> None:
-    """What an earlier run left is not started; what is not ours stays."""
-    folder = tmp_path / "run"
-    (folder / "config").mkdir(parents=True)
-    (folder / "config" / "old").write_text("{}")
-    (folder / "data").write_text("kept")
-    with state.folder({"LUGGAGE_RUN": str(folder)}) as path:
-        assert path == folder
+def tree(folder: Path) -> dict[str, tuple[int, str]]:
+    return {
+        str(path.relative_to(folder)): (mode(path), path.read_text() if path.is_file() else "")
+        for path in [folder, *folder.rglob("*")]
+    }
+
+
+def test_a_folder_in_the_named_one_is_used_and_swept(tmp_path: Path) -> None:
+    """What an earlier run left is not started; nothing is left but the lock."""
+    environ = {"LUGGAGE_RUN": str(tmp_path / "run")}
+    with state.folder(environ) as path:
+        assert path == tmp_path / "run" / "luggage"
+    (path / "config").mkdir()
+    (path / "config" / "old").write_text("{}")
+    with state.folder(environ) as path:
         assert [mode(path), mode(path / "config"), mode(path / "messages")] == [0o700] * 3
         assert list((path / "config").iterdir()) == []
-    assert (folder / "data").read_text() == "kept"
-    assert not (folder / "config").exists()
+    assert sorted(tree(tmp_path / "run")) == [".", "luggage", "luggage/lock"]
+
+
+def test_what_is_not_ours_stays(tmp_path: Path) -> None:
+    """A folder with the user's own `config`, `messages` and even `luggage`: no change at all."""
+    for name in ("config", "messages", "luggage/config"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "mine").write_text("kept")
+    tmp_path.chmod(0o755)
+    before = tree(tmp_path)
+    with (
+        pytest.raises(LuggageError, match="^LUGGAGE_RUN .*: luggage in it is not ours$"),
+        state.folder({"LUGGAGE_RUN": str(tmp_path)}),
+    ):
+        pass
+    assert tree(tmp_path) == before
+    (tmp_path / "luggage").rename(tmp_path / "other")
+    with state.folder({"LUGGAGE_RUN": str(tmp_path)}):
+        pass
+    after = tree(tmp_path)
+    assert {
+        name: after[name] for name in after if name.split("/")[0] in ("config", "messages")
+    } == {name: before[name] for name in before if name.split("/")[0] in ("config", "messages")}
+    assert after["."] == before["."]
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_no_folder_is_not_ours(tmp_path: Path, kind: str) -> None:
+    """A link is not followed: whoever may write beside it could have put it there."""
+    (tmp_path / "far").mkdir(mode=0o755)
+    place = tmp_path / "luggage"
+    place.symlink_to(tmp_path / "far") if kind == "link" else place.write_text("")
+    with (
+        pytest.raises(LuggageError, match="luggage in it is not ours"),
+        state.folder({"LUGGAGE_RUN": str(tmp_path)}),
+    ):
+        pass
+    assert mode(tmp_path / "far") == 0o755
+    with state.folder({}, tmp_path) as fresh:
+        assert fresh.parent != tmp_path
 
 
 def test_only_one_may_have_it(tmp_path: Path) -> None:
@@ -44,8 +89,9 @@ def test_only_one_may_have_it(tmp_path: Path) -> None:
 
 def test_the_usual_place_then_memory(tmp_path: Path) -> None:
     """The usual folder where it can be made and nobody has it, else a new one, gone at the end."""
+    (tmp_path / "usual").mkdir()
     with state.folder({}, tmp_path / "usual") as first:
-        assert first == tmp_path / "usual"
+        assert first == tmp_path / "usual" / "luggage"
         with state.folder({}, tmp_path / "usual") as second:
             assert second.name.startswith("luggage-")
             assert mode(second) == 0o700
