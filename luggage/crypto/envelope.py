@@ -230,10 +230,11 @@ def _fields(payload: bytes) -> list[bytes]:
 
 def _mismatch(label: str, was: bytes, wanted: bytes) -> str:
     """What differs. A sealed field is quoted only where it is a name: anyone may have sealed it."""
-    text = was.decode("ascii", "replace")
     if label == "epoch" and len(was) == 8:
         was_number, wanted_number = (int.from_bytes(number, "big") for number in (was, wanted))
         return f"sealed for epoch {was_number}, but it stands in epoch {wanted_number}"
-    if label != "public key" and (names.is_place(text) or names.is_secret(text)):
+    is_name = {"project": names.is_place, "environment": names.is_place, "name": names.is_secret}
+    text = was.decode("ascii", "replace")
+    if label in is_name and is_name[label](text):
         return f"sealed for {label} '{text}', but it stands in {label} '{wanted.decode()}'"
     return f"sealed for another {label} than the one it stands in"
