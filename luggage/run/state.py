@@ -21,6 +21,10 @@ PARTS = ("config", "messages")
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 
 
+class _ForeignError(OSError):
+    """A folder that is there, and not ours."""
+
+
 @contextlib.contextmanager
 def folder(environ: Mapping[str, str], usual: Path = USUAL) -> Iterator[Path]:
     """A folder of mode 0700 for this supervisor alone, with empty folders `config` and `messages`.
@@ -36,7 +40,7 @@ def folder(environ: Mapping[str, str], usual: Path = USUAL) -> Iterator[Path]:
             try:
                 path.parent.mkdir(mode=0o700, exist_ok=True)
                 stack.enter_context(_claimed(path))
-            except FileExistsError as error:
+            except _ForeignError as error:
                 raise LuggageError(
                     f"{VARIABLE} {path.parent}: {NAME} in it is not ours",
                     "name another folder, such as an empty one",
@@ -67,7 +71,7 @@ def _claimed(path: Path) -> Iterator[None]:
         path.mkdir(mode=0o700)
     except FileExistsError:
         if not _ours(path):
-            raise
+            raise _ForeignError from None
     path.chmod(0o700)
     lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:

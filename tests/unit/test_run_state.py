@@ -43,7 +43,7 @@ def test_what_is_not_ours_stays(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     before = tree(tmp_path)
     with (
-        pytest.raises(LuggageError, match="^LUGGAGE_RUN .*: luggage in it is not ours$"),
+        pytest.raises(LuggageError, match=r"^LUGGAGE_RUN .*: luggage in it is not ours$"),
         state.folder({"LUGGAGE_RUN": str(tmp_path)}),
     ):
         pass
@@ -103,11 +103,12 @@ def test_the_usual_place_then_memory(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_is_named(tmp_path: Path) -> None:
     """The variable, the path and the reason."""
     (tmp_path / "file").write_text("")
-    with (
-        pytest.raises(LuggageError, match=r"^LUGGAGE_RUN .*/file/run: not a directory$"),
-        state.folder({"LUGGAGE_RUN": str(tmp_path / "file" / "run")}),
-    ):
-        pass
+    for name, reason in (("file/run", "not a directory"), ("file", "file exists")):
+        with (
+            pytest.raises(LuggageError, match=rf"^LUGGAGE_RUN .*/{name}: {reason}$"),
+            state.folder({"LUGGAGE_RUN": str(tmp_path / name)}),
+        ):
+            pass
 
 
 def test_a_port_in_use() -> None:
