@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from luggage.errors import LuggageError
+from luggage.proof.manifest import FILE as MANIFEST
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,8 @@ class Deployment:
 
     @property
     def packed(self) -> bool:
-        """Whether this runs from an artifact (the package is installed), not from a checkout."""
-        return self.folder.resolve().is_relative_to(Path(sys.prefix).resolve())
+        """Whether this runs from an artifact, which has its manifest beside the package."""
+        return (self.root / MANIFEST).is_file()
 
     def command(self, name: str, *arguments: str) -> list[str]:
         """The argument list that runs command `name` of this deployment in a new process.

@@ -11,14 +11,23 @@ import environ as environ_config
 from luggage.errors import LuggageError, all_wrong
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Callable[[Any], Any])
 
+LONG = 60  # characters; no harmless value is longer
 LEVELS = ("debug", "info", "warning", "error", "critical")
 HINT = "set it right, or leave it out where there is a default; --help lists the variables"
+
+
+def shown(converter: C) -> C:
+    """Mark a converter whose rejected values may go to the log; others could be a secret."""
+    converter.shows = True  # type: ignore[attr-defined]
+    return converter
 
 
 def whole(lowest: int, highest: int) -> Callable[[Any], int]:
     """A converter: decimal digits → an integer from `lowest` to `highest`."""
 
+    @shown
     def convert(value: Any) -> int:
         text = str(value)
         # int() would also take '+1', ' 1', '1_0' and digits of other scripts.
@@ -33,6 +42,7 @@ def whole(lowest: int, highest: int) -> Callable[[Any], int]:
 def one_of(*choices: str) -> Callable[[Any], str]:
     """A converter: one of `choices`, in any case → that choice."""
 
+    @shown
     def convert(value: Any) -> str:
         text = str(value).lower()
         if text not in choices:
@@ -42,6 +52,7 @@ def one_of(*choices: str) -> Callable[[Any], str]:
     return convert
 
 
+@shown
 def host(value: Any) -> str:
     """A converter: an address or a host's name, without a port."""
     text = str(value)
@@ -71,8 +82,8 @@ class Server:
 def read(cls: type[T], environ: Mapping[str, str]) -> T:
     """The environ-config class `cls` filled from `environ`; an empty variable counts as not set.
 
-    Raises LuggageError that names every variable that is missing or wrong, its value, and what is
-    expected: what its converter says in a ValueError.
+    Raises LuggageError that names every variable that is missing or wrong, and what is expected:
+    what its converter says in a ValueError. A wrong value is told where the converter is `shown`.
     """
     given = {name: value for name, value in environ.items() if value}
     wrong = problems([cls], environ)
@@ -93,9 +104,9 @@ def problems(classes: Iterable[type[Any]], environ: Mapping[str, str]) -> list[s
                 try:
                     field.converter(environ[name])
                 except (TypeError, ValueError) as error:
-                    wrong.append(
-                        f"variable {name}: {environ[name]!r} is not {_reason(error, field)}"
-                    )
+                    value = environ[name]
+                    told = _told(value, field)
+                    wrong.append(f"variable {name}: {told} is not {_reason(error, value, field)}")
     return wrong
 
 
@@ -149,9 +160,16 @@ def _expected(field: attrs.Attribute[Any]) -> str:
     return f"expected: {_help(field)}" if _help(field) else "and it has no default"
 
 
-def _reason(error: Exception, field: attrs.Attribute[Any]) -> str:
-    # int() and its like speak of literals: what the variable is for tells more.
+def _told(value: str, field: attrs.Attribute[Any]) -> str:
+    # What has an '@' may be an address with a user and a password.
+    harmless = getattr(field.converter, "shows", False) and "@" not in value and len(value) <= LONG
+    return repr(value) if harmless else "its value"
+
+
+def _reason(error: Exception, value: str, field: attrs.Attribute[Any]) -> str:
+    # int() and its like speak of literals, and repeat the value: the variable's help tells more.
     text = str(error)
-    if not text or "literal" in text or "could not convert" in text:
+    leaks = value in text and not getattr(field.converter, "shows", False)
+    if not text or "literal" in text or "could not convert" in text or leaks:
         return _help(field) or f"what {getattr(field.converter, '__name__', 'it')} takes"
     return text

@@ -59,9 +59,38 @@ def test_everything_wrong_at_once_for_any_class() -> None:
         settings.read(Plain, {"PAUSE": "soon", "QUITE_ANOTHER": "many", "FLAG": "yes"})
     assert caught.value.message.splitlines() == [
         "variable URL: not set, expected: the address of the service",
-        "variable PAUSE: 'soon' is not seconds between two lines",
-        "variable QUITE_ANOTHER: 'many' is not what int takes",
+        "variable PAUSE: its value is not seconds between two lines",
+        "variable QUITE_ANOTHER: its value is not what int takes",
     ]
+
+
+def _parrot(value: str) -> str:
+    raise ValueError(f"an address, unlike {value}")
+
+
+@environ.config(prefix="", frozen=True)
+class Addresses:
+    api: str = environ.var(converter=_parrot, help="the address of the service")
+    level: str = environ.var(converter=settings.one_of("a", "b"))
+
+
+PASSWORD = "hunter2"
+
+
+@pytest.mark.parametrize("name", ["API", "LEVEL", "HOST", "PORT", "LOG_LEVEL"])
+def test_no_password_of_an_address_is_told(name: str) -> None:
+    """A rejected value goes to the log: it is not shown where it could hold a secret."""
+    value = f"https://user:{PASSWORD}@service.example/1"
+    wrong = settings.problems([settings.Server, Addresses], {"API": "x", "LEVEL": "a", name: value})
+    [line] = [line for line in wrong if line.startswith(f"variable {name}: ")]
+    assert line.startswith(f"variable {name}: its value is not ")
+    assert PASSWORD not in "".join(wrong)
+
+
+def test_what_is_long_is_not_told() -> None:
+    """Such as the text of a key in the wrong variable."""
+    [line] = settings.problems([settings.Server], {"PORT": "k" * 61})
+    assert line == "variable PORT: its value is not a whole number from 1 to 65535"
 
 
 def test_a_prefix_is_part_of_the_name() -> None:
