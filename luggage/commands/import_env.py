@@ -84,7 +84,7 @@ def _warn(file: Path, done: Done, deployment: Deployment) -> None:
         print(f"note: not in `required`, so a start without is no error: {names}", file=sys.stderr)
     told = f"warning: {file} holds the values in clear still: once it runs without, delete it\n"
     target = file.resolve()
-    git = repository.of(target.parent, os.environ)
+    git = repository.readable(target.parent, os.environ)
     first = git.first_commit(target.name) if git is not None else None
     if git is not None and git.tracks(target.name):
         told += f"warning: git tracks {file}: git rm {file}, and add it to .gitignore\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,10 +121,21 @@ class Repository(Git):
 
 
 def of(folder: Path, environ: Mapping[str, str]) -> Repository | None:
-    """The repository of `folder`, or None where there is none or no git."""
+    """The repository of `folder`, or None where there is none or no git; raises LuggageError for
+    one that git will not read.
+    """
     found = Repository.of(folder, environ)
     assert found is None or isinstance(found, Repository)  # noqa: S101 - `of` makes its own class
     return found
+
+
+def readable(folder: Path, environ: Mapping[str, str]) -> Repository | None:
+    """As `of`, but with a warning instead of an error."""
+    try:
+        return of(folder, environ)
+    except LuggageError as error:
+        print(f"warning: git is not asked: {error.message}", file=sys.stderr)
+        return None
 
 
 def _match(line: bytes) -> tuple[str, int, str]:

@@ -58,7 +58,7 @@ def main(argv: list[str], config: Path | None = None) -> int:
 
 def _blame(path: Path, source: bytes) -> dict[int, Commit | None] | None:
     target = path.resolve()
-    git = repository.of(target.parent, os.environ)
+    git = repository.readable(target.parent, os.environ)
     porcelain = git.blame(target.name) if git is not None else None
     if porcelain is not None:
         return history.blamed(porcelain)

@@ -104,7 +104,7 @@ def _check_commit(config: Path, place: Place, now: Pin) -> None:
     does not help to trust the key.
     """
     target = config.resolve()
-    git = repository.of(target.parent, os.environ)
+    git = repository.readable(target.parent, os.environ)
     text = git.texts(target.name, ["HEAD"])[0] if git is not None else None
     known = (history.heads(text) if text is not None else None) or {}
     was = known.get(place.environment)

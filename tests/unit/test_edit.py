@@ -110,12 +110,17 @@ class Desk:
             stderr=subprocess.PIPE,
             **more,  # type: ignore[call-overload]
         )
-        wait_for((self.checkout.home / "note").exists)
+        try:
+            wait_for((self.checkout.home / "note").exists)
+        except BaseException:
+            process.kill()
+            process.communicate()
+            raise
         return process
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -282,7 +287,7 @@ def test_a_signal_to_the_command_leaves_nothing(desk: Desk, name: str) -> None:
     with desk.start() as process:
         note = desk.note()
         process.send_signal(number)
-        out, err = process.communicate(timeout=20) if name != "SIGKILL" else (b"", b"")
+        out, err = process.communicate(timeout=60) if name != "SIGKILL" else (b"", b"")
         folder = Path(str(note["file"])).parent
         wait_for(lambda: not folder.exists())
         if name == "SIGKILL":
@@ -304,7 +309,7 @@ def test_an_editor_that_will_not_end_is_killed(desk: Desk) -> None:
     with desk.start() as process:
         wait_for((desk.checkout.home / "deaf").exists)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
         assert process.returncode == 143
     assert not Path(f"/proc/{desk.note()['pid']}").exists()
     desk.check_gone()
@@ -319,7 +324,7 @@ def test_interrupt_is_for_the_editor(desk: Desk) -> None:
     with desk.start(start_new_session=True) as process:
         wait_for((desk.checkout.home / "deaf").exists)
         os.killpg(process.pid, signal.SIGINT)
-        out, _ = process.communicate(timeout=20)
+        out, _ = process.communicate(timeout=60)
         assert (process.returncode, out) == (
             0,
             b"depot/config.py: replaced for demo: MOOD_API_KEY\n",
@@ -335,7 +340,7 @@ def test_an_editor_that_ends_by_interrupt_changes_nothing(desk: Desk) -> None:
     with desk.start(start_new_session=True) as process:
         wait_for((desk.checkout.home / "x").exists)
         os.killpg(process.pid, signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
         assert process.returncode == 1
         assert b"ended by signal 2" in err
     desk.check_gone()
@@ -350,7 +355,7 @@ def typed(desk: Desk, *answers: bytes) -> tuple[int, str]:
         os.execve(sys.executable, [sys.executable, "-m", "depot", "edit"], environ)
     shown = b""
     waiting = list(answers)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if not select.select([terminal], [], [], 0.1)[0]:
             continue

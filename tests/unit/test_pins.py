@@ -186,6 +186,16 @@ def test_where_the_pins_cannot_be_read_it_goes_on(checkout: Checkout) -> None:
     assert not any(checkout.pins.iterdir())
 
 
+def test_a_repository_that_git_will_not_read_is_no_obstacle(checkout: Checkout) -> None:
+    """Such as one of another user: a warning, and the pins count; `check` makes it an error."""
+    (checkout.root / ".git" / "config").write_text("[broken\n")
+    for words in (("encrypt", "LINES_API_KEY"), ("secrets",)):
+        done = checkout.run(*words, value=b"x")
+        assert done.returncode == 0
+        assert "warning: git is not asked: git rev-parse: failed" in done.stderr
+    assert "git rev-parse: failed" in checkout.refuse("check")
+
+
 def test_no_git_is_no_obstacle(checkout: Checkout) -> None:
     """Without git the last commit is not asked; the pins are."""
     done = checkout.run("encrypt", "LINES_API_KEY", value=b"x", PATH="/nonexistent")

@@ -150,7 +150,7 @@ def test_odd_zones_are_no_traceback(zone: bytes, shown: str) -> None:
 
 
 def test_a_thousand_secrets_are_listed_quickly(checkout: Checkout) -> None:
-    """One `git blame`, not one process a secret: under a second of processor time for the whole command."""
+    """One `git blame`, not one process a secret: under a second of processor time in all."""
     place = Context("thing", "demo", "X", checkout.key().public, 1)
     sealed = envelope.seal(Secret(b"x" * 40), "text", place)
     lines = "".join(f'                "X_{n:04}": "{sealed}",\n' for n in range(1000))
