@@ -49,34 +49,53 @@ def create_private(path: Path, data: bytes) -> None:
     Never overwrites, and leaves nothing where it fails. Where the system can do so, the file has no
     name before it is whole, so that not even a killed process leaves a part of it.
     """
-    descriptor, named = _nameless(path)
+    if not _create_nameless(path, data):
+        _create_named(path, data)
+
+
+def _create_nameless(path: Path, data: bytes) -> bool:
+    """As `create_private`; False where the system or the file system cannot do so."""
+    try:
+        descriptor = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE, 0o600)
+    except (AttributeError, OSError):
+        return False
+    try:
+        os.fchmod(descriptor, 0o600)
+        _write(descriptor, data)
+        try:
+            # As the source is absolute, the folder only makes Python follow it to the file.
+            source = f"/proc/self/fd/{descriptor}"
+            os.link(source, path, src_dir_fd=descriptor, follow_symlinks=True)
+        except FileExistsError:
+            raise
+        except OSError:
+            return False
+    finally:
+        os.close(descriptor)
+    _sync_new(path)
+    return True
+
+
+def _create_named(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         try:
             os.fchmod(descriptor, 0o600)
             _write(descriptor, data)
-            if not named:
-                # As the source is absolute, its folder only makes Python follow the link.
-                source = f"/proc/self/fd/{descriptor}"
-                os.link(source, path, src_dir_fd=descriptor, follow_symlinks=True)
-                named = True
         finally:
             os.close(descriptor)
+    except BaseException:
+        path.unlink()
+        raise
+    _sync_new(path)
+
+
+def _sync_new(path: Path) -> None:
+    try:
         _sync_folder(path.parent)
     except BaseException:
-        if named:
-            path.unlink()
+        path.unlink()
         raise
-
-
-def _nameless(path: Path) -> tuple[int, bool]:
-    """A new file in the folder of `path`, and whether it has that name already."""
-    with suppress(AttributeError, OSError):
-        descriptor = os.open(path.parent, os.O_WRONLY | os.O_TMPFILE, 0o600)
-        if Path(f"/proc/self/fd/{descriptor}").is_symlink():
-            return descriptor, False
-        os.close(descriptor)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    return os.open(path, flags, 0o600), True
 
 
 @contextmanager

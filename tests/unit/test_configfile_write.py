@@ -179,3 +179,37 @@ def test_a_private_file_is_never_overwritten(tmp_path: Path) -> None:
             write.create_private(there, b"other\n")
     assert path.read_bytes() == b"key\n"
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_private_file_is_never_seen_in_part(tmp_path: Path) -> None:
+    """It has its name only when it is whole: whoever looks on sees all of it, or nothing."""
+    path = tmp_path / "demo.key"
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom luggage.configfile import write\n"
+        "path, real = Path(sys.argv[1]), os.fsync\n"
+        "def look(descriptor):\n"
+        "    print(path.exists(), len(list(path.parent.iterdir())))\n"
+        "    real(descriptor)\n"
+        "os.fsync = look\n"
+        "write.create_private(path, b'key')\n"
+    )
+    run = [sys.executable, "-B", "-c", code, path]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert done.stdout == "False 0\nTrue 1\n"
+    assert path.read_bytes() == b"key"
+
+
+def test_a_private_file_is_made_where_files_need_names(tmp_path: Path) -> None:
+    """A file system without nameless files gets the same file, and nothing is overwritten."""
+    path = tmp_path / "demo.key"
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom luggage.configfile import write\n"
+        "del os.O_TMPFILE\n"
+        "write.create_private(Path(sys.argv[1]), b'key')\n"
+    )
+    run = [sys.executable, "-B", "-c", code, path]
+    subprocess.run(run, capture_output=True, check=True)
+    assert (path.stat().st_mode & 0o7777, path.read_bytes()) == (0o600, b"key")
+    done = subprocess.run(run, capture_output=True, check=False)
+    assert b"FileExistsError" in done.stderr
+    assert path.read_bytes() == b"key"
