@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -129,3 +130,20 @@ def test_a_folder_that_cannot_be_is_one_error(example: Made, folder: str) -> Non
             lines = running.text.splitlines()
             assert lines[0].startswith("error: variable DATA_DIR: ")
             assert lines[1:] == ["hint: name a folder that this user may write"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="left out: root alone may make a PID 1")
+@pytest.mark.parametrize(("command", "status"), [("start", 0), ("loop", 143)])
+def test_pid_1_heeds_term_from_its_first_line_on(example: Made, command: str, status: int) -> None:
+    """The kernel drops a signal for a PID 1 without a handler: imports alone take a while."""
+    module = example.folder / "example_deploy" / f"{command}.py"
+    slow = 'EXAMPLES = ""\nimport time\nprint("imported", flush=True)\ntime.sleep(20)\n'
+    module.write_text(module.read_text().replace("MAIN_OK = True\n", f"MAIN_OK = True\n{slow}"))
+    words = ["unshare", "--pid", "--fork", "--kill-child", *START[:-1], command]
+    with started(example, instead=words) as running:
+        running.wait_for("imported")
+        first = running.wait_for_child("example_deploy")
+        began = time.monotonic()
+        os.kill(first, signal.SIGTERM)
+        assert running.wait() == status
+        assert time.monotonic() - began < 5

@@ -1,4 +1,4 @@
-"""The WSGI app: `/` answers at once, `/slow?SECONDS` later, `/pid` tells who answers."""
+"""The WSGI app: `/` answers at once, `/slow?SECONDS` later, `/crash` fails."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ SECRET = config.SECRETS.open()["CANARY"].reveal()
 def _app(environ, start_response) -> Iterable[bytes]:
     if environ["PATH_INFO"] == "/slow":
         time.sleep(float(environ["QUERY_STRING"]))
+    if environ["PATH_INFO"] == "/crash":
+        raise RuntimeError("the app does not work")
     body = f"{os.getpid()} {len(SECRET)}\n".encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]
