@@ -13,10 +13,12 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = (Path("requirements.txt"), Path("luggage/buildpex/tools.txt"))
@@ -26,7 +28,11 @@ KEY = ("SECRET_KEY", "SECRET_KEY_FILE", "CREDENTIALS_DIRECTORY")
 
 
 def ensure(root: Path = ROOT) -> None:
-    """Return where the packages are there; else go on in `root`/.venv, made from the locks."""
+    """Return where the packages are there; else go on in `root`/.venv, made from the locks.
+
+    It is the first that a command does: so PID 1 heeds TERM from here on (`heed_term`).
+    """
+    heed_term()
     if all(importlib.util.find_spec(name) for name in NEEDED):
         return
     if not all((root / lock).is_file() for lock in LOCKS):
@@ -38,6 +44,19 @@ def ensure(root: Path = ROOT) -> None:
     if Path(sys.prefix).resolve() == (root / ".venv").resolve():
         _fail(".venv: incomplete although its lock is installed", "rm -r .venv")
     os.execv(python, [str(python), *sys.orig_argv[1:]])  # noqa: S606 - no shell is wanted
+
+
+def heed_term() -> None:
+    """Let TERM end PID 1, which without a handler never gets it; all others end anyway.
+
+    `start` ends with status 0, as later on; any other command was cut off, and says so.
+    """
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        sys.exit(0 if sys.argv[1:2] == ["start"] else 128 + number)
+
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, leave)
 
 
 def make(folder: Path, locks: Sequence[Path]) -> Path:
