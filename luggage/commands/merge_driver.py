@@ -48,6 +48,9 @@ def main(argv: list[str]) -> int:
     except ConfigError as error:
         return _as_text(options.ours, texts, _about(options.path, error))
     clean, merged = _text_merge(plan.base, plan.ours, plan.theirs)
+    if not clean and not plan.conflicts:
+        plan = plan.aligned()
+        clean, merged = _text_merge(plan.base, plan.ours, plan.theirs)
     if clean and not plan.conflicts and plan.proved(merged):
         options.ours.write_bytes(merged)
         return 0

@@ -6,13 +6,14 @@ nothing left to do there; what it makes of the rest is proved to state what was 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from luggage.configfile import edits, grammar, splice, threeway
 from luggage.configfile.edits import Cut
 from luggage.configfile.model import Meaning
-from luggage.configfile.module import ConfigError, parse
+from luggage.configfile.module import NAME, ConfigError, parse
 from luggage.configfile.threeway import Conflict, Merged
 
 OURS, BASE, THEIRS = "ours", "base", "theirs"
@@ -27,6 +28,25 @@ class Plan:
     theirs: bytes
     wanted: Meaning
     conflicts: tuple[Conflict, ...]
+
+    def aligned(self) -> Plan:
+        """The same, for texts that conflict, where a side has nothing but the base's lines of
+        SECRETS in another order: all three have the other side's order then.
+
+        Where a comment stands among entries that came and went depends on which came first; nobody
+        wants to be asked about that.
+        """
+        base, ours, theirs = (_cut_out(text) for text in (self.base, self.ours, self.theirs))
+        if sorted(theirs[1]) == sorted(base[1]):
+            chosen = ours[1]
+        elif sorted(ours[1]) == sorted(base[1]):
+            chosen = theirs[1]
+        else:
+            return self
+        old, mine, other = (
+            b"".join([*before, *chosen, *after]) for before, _, after in (base, ours, theirs)
+        )
+        return replace(self, base=old, ours=mine, theirs=other)
 
     def proved(self, merged: bytes) -> bool:
         """Whether `merged`, of a text merge without conflicts, states what was wanted."""
@@ -96,6 +116,20 @@ def _settled(source: bytes, merged: Merged) -> bytes:
         if new:
             source = _try(splice.put_many, source, name, new)
     return _with_required(source, merged.meaning.head[2])
+
+
+def _cut_out(source: bytes) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """The lines before SECRETS, its own (nothing else stands in them), and those after."""
+    lines = source.splitlines(keepends=True)
+    (node,) = (
+        node for node in parse(source).body if isinstance(node, ast.Assign) and NAME in _names(node)
+    )
+    first, last = node.lineno - 1, node.end_lineno or 0
+    return lines[:first], lines[first:last], lines[last:]
+
+
+def _names(node: ast.Assign) -> list[str]:
+    return [target.id for target in node.targets if isinstance(target, ast.Name)]
 
 
 def _try(edit: Callable[..., bytes], source: bytes, *words: object) -> bytes:

@@ -348,6 +348,32 @@ def test_comments_and_code_merge_as_text(drive: Driver) -> None:
         assert kept in done.text
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_where_a_comment_stands_is_no_conflict(drive: Driver, *, swapped: bool) -> None:
+    """Entries went before and after a comment, so the texts have it in three places; but where code
+    beside it was changed on both sides, that is asked about still.
+    """
+    first = base()
+    note, line = b"                # a heading\n", b'                "D"'
+    first.source = first.source.replace(line, note + line)
+    ours, theirs = first.copy(), first.copy()
+    ours.put("demo", "DA")
+    ours.remove("demo", "D")
+    theirs.put("demo", "E")
+    given = [first.source, ours.source, theirs.source]
+    if swapped:
+        given[1:] = reversed(given[1:])
+    plan = merge.plan(*given)
+    assert not merge_driver._text_merge(plan.base, plan.ours, plan.theirs)[0]
+    done = drive(*given)
+    assert done.error is None
+    assert done.text.count(note) == 1
+    assert set(grammar.read(done.text).meaning().values["demo"]) == {"B", "C", "DA", "E"}
+    given[1] = given[1].replace(b"A = 1", b"A = 10")
+    given[2] = given[2].replace(b"A = 1", b"A = 11")
+    assert drive(*given).error is not None
+
+
 def test_code_that_conflicts_is_a_conflict_of_the_text_alone(drive: Driver) -> None:
     """Secrets are merged nonetheless, and the message says that it is not about them."""
     first, ours, theirs = sides(put("A"), put("E"))
