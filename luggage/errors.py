@@ -19,10 +19,12 @@ class LuggageError(Exception):
         self.status = status
 
     def render(self) -> str:
-        """The lines for stderr: the message's, each behind `error:`, and the hint's."""
+        """The lines for stderr: the message's, each behind `error:`, and below them the hint."""
         lines = [f"error: {line}" for line in self.message.splitlines()]
         if self.hint:
-            lines += [f"hint: {line}" for line in self.hint.splitlines()]
+            lines.append(
+                "hint: " + self.hint.replace("\n", "\n      ").replace("\n      \n", "\n\n")
+            )
         return "\n".join(lines)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import os
 import pkgutil
 import sys
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         page = usage(package, commands, packed=deployment.packed)
         words = argv[1:]
         if not words or words[0] in ("-h", "--help"):
-            print(page, file=out)
+            print(page, file=out, flush=True)
             return 0
         # Either spelling serves: whoever copies the name of the module means the same.
         name = words[0].replace("_", "-")
@@ -130,6 +131,10 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         return error.status
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Python flushes stdout once more when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _importable(command: Command) -> str:

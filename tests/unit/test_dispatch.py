@@ -71,7 +71,7 @@ def test_unknown_command_is_one_clear_error(shop: Path, name: str) -> None:
     done = run(shop, name)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: command '{name}': there is none\n")
-    assert re.search(r"^hint:   greet +Say hello\.$", done.stderr, re.MULTILINE)
+    assert re.search(r"^        greet +Say hello\.$", done.stderr, re.MULTILINE)
     assert "Traceback" not in done.stderr
 
 
@@ -148,3 +148,18 @@ def test_both_names_of_the_example_do_the_same() -> None:
         assert f"\n  {name} " in pages[0]
     for name in ("config", "wsgi"):
         assert f"\n  {name} " not in pages[0]
+
+
+def test_a_reader_that_stops_early_is_no_error(shop: Path) -> None:
+    """`python -m shop | head -1` ends without a traceback."""
+    words = f"{sys.executable} -m shop | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(
+        ["bash", "-c", words],
+        cwd=shop.parent,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == ""
+    assert done.stdout.startswith("usage: ")
