@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 
@@ -22,9 +23,7 @@ class LuggageError(Exception):
         """The lines for stderr: the message's, each behind `error:`, and below them the hint."""
         lines = [f"error: {line}" for line in self.message.splitlines()]
         if self.hint:
-            lines.append(
-                "hint: " + self.hint.replace("\n", "\n      ").replace("\n      \n", "\n\n")
-            )
+            lines.append("hint: " + textwrap.indent(self.hint, " " * len("hint: ")).lstrip())
         return "\n".join(lines)
 
 
