@@ -75,27 +75,36 @@ def test_request_in_flight_is_answered(
 def test_killed_process_is_back_within_a_second(
     built: Built, docker: Engine, demo_key: str, which: str
 ) -> None:
-    """kill -9: another takes its place within a second, and the log tells."""
+    """kill -9: another is there within a second, the page within two, and the log tells.
+
+    Another program may disturb a measurement: it is repeated twice, and all results are told.
+    """
     with docker.running(built.image, key=demo_key) as container:
         container.serves()
+        results: list[tuple[float, float]] = []
+        while not any(back < 1 and page < 2 for back, page in results):
+            assert len(results) < 3, f"seconds until it is back, and until the page is: {results}"
+            time.sleep(6 if results else 0)  # a life of five seconds is no quick death
+            results.append(_kill(container, which))
+        assert container.status() == 0
+        assert docker.inspect(container.name, "{{.State.Running}}") == "true"
 
-        def alive() -> list[int]:
-            return _find(container, which)
 
-        container.wait_for(lambda: len(alive()) == (2 if which == "worker" else 1))
-        before = alive()
-        lines = len(container.logs().splitlines())
-        os.kill(before[0], signal.SIGKILL)
-        container.wait_for(lambda: set(alive()) - set(before), seconds=1)
-        container.wait_for(lambda: container.get()[0] == 200, seconds=10)
-        told = "\n".join(container.logs().splitlines()[lines:])
-        assert re.search(
-            rf"{'gunicorn' if which == 'worker' else which}\b.*(SIGKILL|signal 9)", told
-        )
-        assert (
-            container.status() == 0
-            and docker.inspect(container.name, "{{.State.Running}}") == "true"
-        )
+def _kill(container: Container, which: str) -> tuple[float, float]:
+    """Kill one; the seconds until another is there, and until the page is served."""
+    container.wait_for(lambda: len(_find(container, which)) == (2 if which == "worker" else 1))
+    before = _find(container, which)
+    lines = len(container.logs().splitlines())
+    death = time.monotonic()
+    os.kill(before[0], signal.SIGKILL)
+    container.wait_for(lambda: set(_find(container, which)) - set(before), seconds=10)
+    back = time.monotonic() - death
+    container.wait_for(lambda: container.get()[0] == 200, seconds=10)
+    page = time.monotonic() - death
+    told = "\n".join(container.logs().splitlines()[lines:])
+    name = "gunicorn" if which == "worker" else which
+    assert re.search(rf"{name}\b.*(SIGKILL|signal 9)", told)
+    return back, page
 
 
 @needs_root

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 
 from luggage.run import child
 from luggage.run.child import Child
@@ -138,6 +141,40 @@ def test_how_a_process_ended(ended: tuple[int | None, int | None], words: str, s
     """Status or signal in words; a crash's status is never 0."""
     assert child.how(*ended) == words
     assert child.status(*ended) == status
+
+
+class Reader:
+    """The monitor's end of a pipe, as Twisted has it, and unread."""
+
+    def __init__(self, child: Child, descriptor: int) -> None:
+        self._child, self._descriptor = child, descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+    def doRead(self) -> None:
+        self._child.childDataReceived(1, os.read(self._descriptor, 8192))
+
+
+def test_last_words_stand_before_the_news_of_the_end() -> None:
+    """What a process has printed is told before its end, whichever the kernel tells first."""
+    told: list[bytes] = []
+    out = Output(told.append, ["loop"])
+    reactor = Reactor()
+    made = Monitor(reactor, out, first=[], descriptors=[], crashed=lambda *_: None, say=out.say)
+    made.startService()
+    made.addProcess("loop", ["/loop"])
+    [(child, _)] = reactor.spawned
+    reader, writer = os.pipe()
+    os.write(writer, b"a line\n" * 1500 + b"last words")
+    child.transport.pipes[1] = Reader(child, reader)
+    child.processExited(Failure(ProcessTerminated(7)))
+    text = b"".join(told)
+    assert text.count(b"loop    | a line\n") == 1500
+    assert text.index(b"a line") < text.index(b"luggage | loop: exited with status 7")
+    os.close(writer)
+    os.close(reader)
+    made.close()
 
 
 def test_descriptors_go_to_those_that_are_told_of_them(world: World) -> None:
