@@ -25,7 +25,7 @@ def names(built: Built) -> list[str]:
 def test_image_names_its_user_its_health_and_its_origin(built: Built, docker: Engine) -> None:
     """uid 65532, health check and entry in exec form, the commit and the version in OCI labels."""
     config = json.loads(docker.inspect(built.image, "{{json .Config}}"))
-    python = ["/app/bin/python", "-I", "-m", "example_deploy"]
+    python = ["/app/bin/python", "-I", "-m", "luggage"]
     assert config["User"] == "65532:65532"
     assert config["Entrypoint"] == python
     assert config["Cmd"] == ["start"]

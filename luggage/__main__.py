@@ -1,0 +1,45 @@
+"""`python -m luggage COMMAND …` in an artifact → a command of the deployment that it holds.
+
+So an image needs no name of a package in its entry point: the manifest has it.
+"""
+
+from __future__ import annotations
+
+from luggage import bootstrap
+
+if __name__ == "__main__":
+    bootstrap.heed_term()  # before the imports below, which take PID 1 a third of a second
+
+import sys
+from pathlib import Path
+
+from luggage import commands, proof
+from luggage.errors import LuggageError
+from luggage.proof import manifest
+
+
+def entry(folder: Path) -> str:
+    """The package that the manifest in `folder` names; raises LuggageError where there is none."""
+    try:
+        return proof.parse((folder / manifest.FILE).read_bytes()).entry
+    except FileNotFoundError:
+        raise LuggageError(
+            f"manifest {folder / manifest.FILE}: there is none, so this is no artifact",
+            "in a checkout: python -m deploy …",
+        ) from None
+    except OSError as error:
+        raise LuggageError(f"manifest {error.filename}: {error.strerror}", "pack again") from error
+
+
+def main(argv: list[str]) -> int:
+    """Run the command that `argv[1:]` names, and return its exit status."""
+    try:
+        package = entry(Path(__file__).resolve().parent.parent)
+    except LuggageError as error:
+        print(error.render(), file=sys.stderr)
+        return error.status
+    return commands.main(argv, package)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
