@@ -7,9 +7,9 @@ import getpass
 import os
 import sys
 from pathlib import Path
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO
 
-from luggage.commands import trust
+from luggage.commands import trust, words
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import seal
 from luggage.crypto import Secret, names, types
@@ -19,11 +19,13 @@ from luggage.errors import LuggageError, UsageError
 MAIN_OK = True
 
 EXAMPLES = """\
-The value is asked for, unseen and twice, where stdin is a terminal; else it is stdin. It is never
-an argument: those stay in the shell's history, and every user of the machine can see them.
+The value is asked for, unseen and twice, where stdin is a terminal; else it is stdin, or the file
+that --file names. It is never an argument: those stay in the shell's history, and every user of the
+machine can see them.
 
-From stdin exactly one line end (\\n or \\r\\n) at the end of the value is taken off, except with
---type bytes, which keeps every byte. An empty value is refused; so is one over 65,536 bytes.
+From stdin and from a file exactly one line end (\\n or \\r\\n) at the end of the value is taken
+off, except with --type bytes, which keeps every byte. An empty value is refused; so is one over
+65,536 bytes.
 
 {trust}
 
@@ -32,18 +34,11 @@ types:
 
 examples:
   python -m {package} encrypt LINES_API_KEY
-  python -m {package} encrypt LINES_API_KEY --env prod < value.txt
+  python -m {package} encrypt TLS_KEY --env prod --type bytes --file tls.der
   pass show lines | python -m {package} encrypt LINES_API_KEY
 """
 # A terminal's line holds 4,095 bytes; what is longer is cut without a word.
 _MAX_TYPED = 4094
-
-
-class _Parser(argparse.ArgumentParser):
-    """Echoes no argument: any of them may be a value put there by mistake."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError("encrypt: these arguments cannot be read", self.format_usage().strip())
 
 
 def main(argv: list[str], config: Path | None = None) -> int:
@@ -56,7 +51,7 @@ def main(argv: list[str], config: Path | None = None) -> int:
     value = _value(options, place.environment)
     put = seal.put(path, place, value, options.type)
     print(
-        f"{_shown(path)}: {options.name} {'replaced' if put.replaced else 'added'} "
+        f"{words.shown(path)}: {options.name} {'replaced' if put.replaced else 'added'} "
         f"for {place.environment}"
     )
     trusted.remember()
@@ -68,19 +63,14 @@ def main(argv: list[str], config: Path | None = None) -> int:
     return 0
 
 
-def _options(words: list[str], deployment: Deployment) -> argparse.Namespace:
-    parser = _Parser(
-        prog=f"python -m {deployment.package} encrypt",
-        description=__doc__,
-        epilog=EXAMPLES.format(package=deployment.package, trust=trust.HELP),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def _options(argv: list[str], deployment: Deployment) -> argparse.Namespace:
+    parser = words.Words("encrypt", __doc__, EXAMPLES.replace("{trust}", trust.HELP), deployment)
     parser.add_argument("name", metavar="NAME", help="such as LINES_API_KEY: A-Z, 0-9 and _")
     parser.add_argument("--env", metavar="E", help="the environment, where there are several")
+    parser.add_argument("--file", metavar="F", type=Path, help="the file that holds the value")
     parser.add_argument("--type", default="text", help="text, bytes, json or url (default: text)")
     parser.add_argument("--trust", metavar="KEYID", help="the environment's new key, once compared")
-    options, extra = parser.parse_known_args(words)
+    options, extra = parser.parse_known_args(argv)
     if extra:
         raise UsageError(
             "encrypt: the value must not be on the command line; nothing was written",
@@ -99,9 +89,21 @@ def _options(words: list[str], deployment: Deployment) -> argparse.Namespace:
 
 
 def _value(options: argparse.Namespace, environment: str) -> Secret:
+    if options.file is not None:
+        return _from_file(options.file, options.type)
     if sys.stdin is not None and sys.stdin.isatty():
         return _typed(options.name, environment)
-    return _piped(sys.stdin.buffer if sys.stdin is not None else None, options.type)
+    return _read(sys.stdin.buffer if sys.stdin is not None else None, options.type, "stdin")
+
+
+def _from_file(path: Path, kind: str) -> Secret:
+    try:
+        with path.open("rb") as file:
+            return _read(file, kind, "the file")
+    except OSError as error:
+        why = error.strerror
+    # The path is not shown: it may be a value put there by mistake.
+    raise LuggageError(f"--file: cannot be read: {why}", "it names the file that holds the value")
 
 
 def _typed(name: str, environment: str) -> Secret:
@@ -114,17 +116,17 @@ def _typed(name: str, environment: str) -> Secret:
     if not value.reveal():
         raise LuggageError("encrypt: no value was given")
     if len(value.reveal()) > _MAX_TYPED:
-        raise LuggageError("encrypt: too long for a terminal's line", "give it on stdin: … < FILE")
+        raise LuggageError("encrypt: too long for a terminal's line", "give it by --file FILE")
     if value.reveal() != again.reveal():
         raise LuggageError("encrypt: the two values differ", "run it again")
     return value
 
 
-def _piped(stdin: BinaryIO | None, kind: str) -> Secret:
-    raw = Secret(stdin.read(MAX_VALUE + 3) if stdin is not None else b"")
+def _read(source: BinaryIO | None, kind: str, subject: str) -> Secret:
+    raw = Secret(source.read(MAX_VALUE + 3) if source is not None else b"")
     value = raw if kind == "bytes" else Secret(_without_line_end(raw.reveal()))
     if not value.reveal():
-        raise LuggageError("encrypt: stdin is empty, and an empty value is refused")
+        raise LuggageError(f"encrypt: {subject} is empty, and an empty value is refused")
     if len(value.reveal()) > MAX_VALUE:
         raise LuggageError(
             f"encrypt: the value is over {MAX_VALUE:,} bytes, the most a secret holds"
@@ -138,8 +140,3 @@ def _piped(stdin: BinaryIO | None, kind: str) -> Secret:
 
 def _without_line_end(raw: bytes) -> bytes:
     return raw[:-2] if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
-
-
-def _shown(path: Path) -> Path:
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

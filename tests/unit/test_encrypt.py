@@ -171,6 +171,28 @@ def test_what_is_no_value_is_refused(
 
 
 @pytest.mark.parametrize(
+    ("kind", "data", "value"),
+    [("text", b"a\nb\n\n", "a\nb\n"), ("bytes", b"\x00\xff\n", b"\x00\xff\n")],
+)
+def test_a_value_comes_from_a_file(
+    checkout: Checkout, kind: str, data: bytes, value: object
+) -> None:
+    """--file: several lines, or any bytes; what is on stdin does not count."""
+    (checkout.root / "value").write_bytes(data)
+    words = ["LINES_API_KEY", "--type", kind, "--file", "value"]
+    done = checkout.run("encrypt", *words, value=b"not this")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert checkout.open("LINES_API_KEY") == value
+
+
+@pytest.mark.parametrize("words", [("--file", CANARY), ("--file", "."), ("--file", "empty")])
+def test_a_file_that_gives_no_value_is_refused(checkout: Checkout, words: tuple[str, ...]) -> None:
+    """No file, a folder, an empty file; and a value put in the path's place is not echoed."""
+    (checkout.root / "empty").touch()
+    assert "error: " in checkout.refuse("encrypt", "LINES_API_KEY", *words)
+
+
+@pytest.mark.parametrize(
     "words",
     [
         ("LINES_API_KEY", CANARY),
