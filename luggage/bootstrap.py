@@ -33,6 +33,8 @@ def ensure(root: Path = ROOT) -> None:
     It is the first that a command does: so PID 1 heeds TERM from here on (`heed_term`).
     """
     heed_term()
+    if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs a checkout has any Python
+        _fail(f"{sys.executable}: older than Python 3.11", "python3.11 -m deploy …, or a newer one")
     if all(importlib.util.find_spec(name) for name in NEEDED):
         return
     if not all((root / lock).is_file() for lock in LOCKS):
