@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from luggage.buildpex import islands, layers, lock, pex, sealed, sources, wheelhouse
+from luggage.buildpex import imports, islands, layers, lock, pex, sealed, sources, wheelhouse
 from luggage.buildpex.pack import TOOLS, Pack
 from luggage.buildpex.target import Target
 from luggage.errors import LuggageError, all_wrong
@@ -52,9 +52,18 @@ def build(
     """
     target = Target.running()
     pins = wheelhouse.applicable(lock.read(root / pack.lock), target, pack.lock)
+    if "luggage" in pack.packages:
+        wheelhouse.suffice(pins, pack.lock)
     tools = _tools()
     selection = sources.select(root, origin.files, pack.packages, dirty=origin.dirty)
-    digests = sealed.digests(_packed(selection, pack.config), pack.config, pack.name)
+    imports.compiled(selection.sources)
+    config = _packed(selection, pack.config)
+    digests = sealed.digests(config, pack.config, pack.name)
+    for environment, names in sealed.missing(config).items():
+        tell(
+            f"warning: {pack.config}: environment '{environment}' has no value for "
+            f"{', '.join(names)}, and does not start without"
+        )
     tell(f"{len(selection.sources)} source files of {', '.join(pack.packages)}")
     if commands := [path for path in selection.left if not path.startswith(_rooms())]:
         tell(f"left behind, as they pack or edit: {', '.join(commands)}")
@@ -67,6 +76,11 @@ def build(
             folder.mkdir()
         checked = wheelhouse.fill(pins, wheels, target, fresh["wheels"])
         tell(f"{len(checked)} wheels checked against {pack.lock}, for {target}")
+        unanswered = imports.unanswered(
+            selection.sources, pack.entry, [wheel.path for wheel in checked]
+        )
+        for module, path in unanswered.items():
+            tell(f"warning: {path}: imports {module}, which is not packed, and in no wheel")
         described = manifest.dump(
             Manifest(
                 project=pack.name,

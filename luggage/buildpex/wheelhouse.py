@@ -15,10 +15,12 @@ from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
-from luggage.buildpex.lock import Pin, normalise
+from luggage.buildpex.lock import REFRESH, Pin, normalise
 from luggage.buildpex.target import Target
 from luggage.errors import LuggageError, all_wrong
 
+# What every artifact that holds luggage imports: the run island's distributions, as in setup.py.
+RUNS_ON = ("environ-config", "gunicorn", "mainland", "ncolony", "pynacl", "twisted")
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz")
 
 
@@ -53,6 +55,17 @@ def applicable(pins: Iterable[Pin], target: Target, lock: str) -> tuple[Pin, ...
     if wrong:
         raise LuggageError(all_wrong(wrong), f"refresh {lock}: python -m deploy lock")
     return tuple(found[name] for name in sorted(found))
+
+
+def suffice(pins: Iterable[Pin], lock: str) -> None:
+    """Raise LuggageError where luggage's own needs are not among the pins: nothing would start."""
+    missing = sorted(set(RUNS_ON) - {pin.name for pin in pins})
+    if missing:
+        raise LuggageError(
+            f"{lock}: luggage itself runs on {', '.join(missing)}, and no line for this Python "
+            f"pins {'them' if len(missing) > 1 else 'it'}",
+            f"add to requirements.in: {' '.join(missing)}\nthen: {REFRESH}",
+        )
 
 
 def fill(pins: Sequence[Pin], wheels: Path, target: Target, into: Path) -> tuple[Wheel, ...]:

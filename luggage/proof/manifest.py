@@ -106,6 +106,16 @@ def parse(data: bytes) -> Manifest:
     return manifest
 
 
+def is_place(value: object) -> bool:
+    """Whether `value` can name a project or an environment."""
+    return isinstance(value, str) and _PLACE.fullmatch(value) is not None
+
+
+def is_secret(value: object) -> bool:
+    """Whether `value` can name a secret."""
+    return isinstance(value, str) and _SECRET.fullmatch(value) is not None
+
+
 def is_path(value: object) -> bool:
     """Whether `value` can name a packed file: relative, plain, without `.` and `..`."""
     return (

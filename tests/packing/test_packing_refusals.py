@@ -124,6 +124,42 @@ def test_a_lock_that_lacks_a_dependency_does_not_pack(project: Checkout, output:
     assert "werkzeug" in said
 
 
+@pytest.mark.parametrize("lock", ["", None])
+def test_a_lock_without_what_luggage_runs_on_does_not_pack(
+    project: Checkout, output: Path, lock: str | None
+) -> None:
+    """What could not start is not packed: an empty lock, or the app's own needs alone."""
+    path = project.root / "requirements.txt"
+    text = path.read_text()
+    flask = text[text.index("flask==") : text.index("gunicorn==")]
+    path.write_text(flask if lock is None else lock)
+    said = refused(project, output)
+    assert "luggage itself runs on environ-config, gunicorn, mainland, ncolony, pynacl, t" in said
+    assert "then: python -m deploy lock" in said
+
+
+def test_modules_that_do_not_compile_do_not_pack(project: Checkout, output: Path) -> None:
+    """All of them, by file and line."""
+    (project.root / "example_app/extra.py").write_text("X = 1\ndef broken(:\n")
+    (project.root / "example_deploy/more.py").write_text("(\n")
+    said = refused(project, output)
+    assert "error: file 'example_app/extra.py': line 2: invalid syntax\n" in said
+    assert "error: file 'example_deploy/more.py': line 1: '(' was never closed\n" in said
+
+
+def test_a_misnamed_environment_and_a_cut_value_do_not_pack(
+    project: Checkout, output: Path
+) -> None:
+    """What can be seen without a key is told with the config module, the place and the rule."""
+    config = project.root / "example_deploy/config.py"
+    edit(config, '"demo"', '"dem o"')
+    edit(config, "_kVLw-THtq3HG0FT90HprIfOez", "")
+    said = refused(project, output)
+    assert "error: config module 'example_deploy/config.py': environment 'dem o': its name" in said
+    assert "error: config module 'example_deploy/config.py': secret 'LINES_API_KEY': " in said
+    assert "manifest" not in said
+
+
 def test_a_key_file_in_the_tree_does_not_pack(project: Checkout, output: Path) -> None:
     """Every known file that is, or holds, a private key is named; its text is not shown."""
     (project.root / "example_app/server.pem").write_text("")
@@ -205,3 +241,19 @@ def test_a_new_artifact_has_no_old_layers_beside_it(project: Checkout, output: P
     assert project.mkpex(output).returncode == 0
     assert sorted(path.name for path in output.iterdir()) == ["example.pex", "manifest.json"]
     assert (output / "example.pex").stat().st_size > 1_000_000
+
+
+def test_what_may_be_on_purpose_is_a_warning(project: Checkout, output: Path) -> None:
+    """A required secret without a value, and an import that nothing answers, are told."""
+    config = project.root / "example_deploy/config.py"
+    edit(config, 'required=("LINES_API_KEY",', 'required=("LINES_API_KEY", "NEW_API_KEY",')
+    edit(project.root / "example_deploy/mkpex.py", '"example_app", ', "")
+    done = project.mkpex(output)
+    assert done.returncode == 0, done.stderr
+    warned = [line for line in done.stderr.splitlines() if "warning" in line]
+    assert warned == [
+        "mkpex: warning: example_deploy/config.py: environment 'demo' has no value for "
+        "NEW_API_KEY, and does not start without",
+        "mkpex: warning: example_deploy/config.py: imports example_app, which is not packed, "
+        "and in no wheel",
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import zipfile
 from pathlib import Path
 
@@ -109,3 +110,24 @@ def test_two_pins_for_one_python_are_refused() -> None:
     first, second = caught.value.message.splitlines()
     assert first.startswith("lock.txt:2: a==1.0: line 1 pins it too")
     assert second == "lock.txt:3: b==1.0: not a marker: 'nonsense'"
+
+
+def test_what_luggage_itself_runs_on_must_be_there() -> None:
+    """A lock of the app's needs alone makes an image that cannot start: all are named at once."""
+    with pytest.raises(LuggageError) as caught:
+        wheelhouse.suffice([pin("flask"), pin("pynacl"), pin("gunicorn")], "requirements.txt")
+    assert caught.value.message == (
+        "requirements.txt: luggage itself runs on environ-config, mainland, ncolony, twisted, and "
+        "no line for this Python pins them"
+    )
+    assert caught.value.hint == (
+        "add to requirements.in: environ-config mainland ncolony twisted\n"
+        "then: python -m deploy lock"
+    )
+
+
+def test_the_list_is_that_of_the_library() -> None:
+    """setup.py asks for the same distributions."""
+    setup = (Path(__file__).parents[2] / "setup.py").read_text()
+    stated = setup[setup.index("install_requires=[") : setup.index("extras_require")]
+    assert re.findall(r'"([a-z-]+)[>=]', stated) == list(wheelhouse.RUNS_ON)
