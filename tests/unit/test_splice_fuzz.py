@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from ast import PyCF_ONLY_AST
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -302,7 +303,11 @@ def check_renamed(case: Case) -> None:
         wanted[it][new] = sealed[it]
     assert after.stated() == wanted
     assert after.others() == case.oracle.others()
-    assert sorted(COMMENT.findall(done)) == sorted(COMMENT.findall(case.source))
+    comments, left = Counter(COMMENT.findall(case.source)), Counter(COMMENT.findall(done))
+    # Where both names are required, one line of `required` goes, with the comment on it.
+    one_less = listed and {old, new} <= set(case.module.required or ())
+    assert left <= comments
+    assert (comments - left).total() <= int(one_less)
     if listed:
         return
     changes: list[tuple[libcst.BaseExpression, str]] = []
@@ -311,13 +316,13 @@ def check_renamed(case: Case) -> None:
         changes += [(entry.key, new), (entry.value, sealed[it])]
     rebuilt = case.oracle.rebuilt(changes)
     if rebuilt != done:
-        assert sorted(bare_lines(rebuilt)) == sorted(bare_lines(done))
+        assert words_of(rebuilt) == words_of(done)
         assert any(moved(case, it, old, new) for it in where)
 
 
-def bare_lines(source: bytes) -> list[bytes]:
-    """Its lines, however they end, as a line that moves is written anew."""
-    return [re.sub(rb"[ \t'\"]|,(?=[ \t]*#|$)", b"", line) for line in source.splitlines()]
+def words_of(source: bytes) -> list[bytes]:
+    """Its words in order of their bytes: a line that moves is written anew, but nothing else is."""
+    return sorted(re.findall(rb"[^\s'\",:]+", source))
 
 
 def moved(case: Case, environment: str, old: str, new: str) -> bool:
