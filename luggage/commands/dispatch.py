@@ -36,14 +36,15 @@ class Command:
         return self.name.replace("-", "_")
 
 
-def find(package: str) -> dict[str, Command]:
+def find(package: str, only: str | None = None) -> dict[str, Command]:
     """The commands of the deployment `package`: its own marked modules, before those of luggage.
 
-    Modules are read, not imported: one that cannot be imported is listed all the same.
+    Modules are read, not imported: one that cannot be imported is listed all the same. With `only`,
+    the module of that name alone is read, which is what running a command needs.
     """
     found: dict[str, Command] = {}
     for root in (GENERIC, package):
-        for name, file, source in _modules(root):
+        for name, file, source in _modules(root, only):
             summary = _summary(source, file)
             if summary is not None:
                 typed = name.replace("_", "-")
@@ -51,12 +52,14 @@ def find(package: str) -> dict[str, Command]:
     return dict(sorted(found.items()))
 
 
-def _modules(package: str) -> list[tuple[str, str, bytes]]:
-    """Name, file and source of every module of a package."""
+def _modules(package: str, only: str | None) -> list[tuple[str, str, bytes]]:
+    """Name, file and source of every module of a package, or of the one called `only`."""
     spec = importlib.util.find_spec(package)
     locations = list(spec.submodule_search_locations or ()) if spec else []
     modules = []
     for info in pkgutil.iter_modules(locations):
+        if only not in (None, info.name):
+            continue
         child = importlib.util.find_spec(f"{package}.{info.name}")
         read = getattr(child.loader, "get_data", None) if child else None
         if child and read and not info.ispkg and (child.origin or "").endswith(".py"):
@@ -110,19 +113,17 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
     try:
         deployment = Deployment.of(package)
         enter(deployment)
-        commands = find(package)
-        page = usage(package, commands, packed=deployment.packed)
         words = argv[1:]
         if not words or words[0] in ("-h", "--help"):
-            print(page, file=out, flush=True)
+            print(usage(package, find(package), packed=deployment.packed), file=out, flush=True)
             return 0
         # Either spelling serves: whoever copies the name of the module means the same.
-        name = words[0].replace("_", "-")
-        if name not in commands:
-            name = words[0]
+        commands = find(package, words[0].replace("-", "_"))
+        if not commands:
             where = " in this artifact" if deployment.packed else ""
-            raise UsageError(f"command '{name}': there is none{where}", page)
-        command = commands[name]
+            page = usage(package, find(package), packed=deployment.packed)
+            raise UsageError(f"command '{words[0]}': there is none{where}", page)
+        command = commands[words[0].replace("_", "-")]
         words = [argv[0], command.module, *words[1:]]
         result = mainland.main(argv=words, root=_importable(command), marker=MARKER)
         return result if isinstance(result, int) else 0
