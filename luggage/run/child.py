@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import select
 import signal
 from typing import Any
@@ -45,6 +47,15 @@ class Child(protocol.ProcessProtocol):
 
     def processEnded(self, reason: Any) -> None:
         self.monitor.ended(self)
+
+    def kill(self) -> None:
+        """Kill the process; where it leads a group, as a good child does, all of that."""
+        pid = self.transport.pid
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(pid) == pid:
+                os.killpg(pid, signal.SIGKILL)
+            else:
+                os.kill(pid, signal.SIGKILL)
 
     def _read_what_is_there(self) -> None:
         """Read what it has printed, so that its last lines stand before the news of its end."""

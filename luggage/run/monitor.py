@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -205,12 +204,7 @@ class Monitor(ProcessMonitor):
 
     def _kill(self, child: Child) -> None:
         self.say(f"{child.name}: still runs {self.killTime} s after TERM: killed")
-        pid = child.transport.pid
-        with contextlib.suppress(ProcessLookupError):
-            if os.getpgid(pid) == pid:
-                os.killpg(pid, signal.SIGKILL)
-            else:
-                os.kill(pid, signal.SIGKILL)
+        child.kill()
 
     def stop(self, stopped: Callable[[], None]) -> None:
         """Stop what serves requests, then all else; then call `stopped`."""

@@ -40,9 +40,16 @@ class DrainingWorker(ThreadWorker):
             return
         for listener in self.sockets:
             if listener.sock is not None:
-                while select.select([listener], [], [], 0)[0]:
+                while _listens(listener) and select.select([listener], [], [], 0)[0]:
                     self.accept(listener)
                 listener.close()
+
+    def accept(self, listener: Any) -> None:
+        try:
+            super().accept(listener)
+        except OSError:
+            if _listens(listener):
+                raise
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         if fs.cancelled() or fs.exception() or fs.result():
@@ -88,3 +95,8 @@ class DrainingWorker(ThreadWorker):
     def _close(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
+
+
+def _listens(listener: Any) -> bool:
+    """False where the supervisor has shut the socket down, for all who have it."""
+    return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

@@ -142,6 +142,7 @@ def test_term_while_nobody_waits_is_not_held_up(made: Made) -> None:
             assert refused(running.port)
         assert running.wait() == 0
         assert "clients wait" not in running.text
+        assert "Traceback" not in running.text
 
 
 def test_those_who_wait_are_not_waited_for_without_end(made: Made) -> None:

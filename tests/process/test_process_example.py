@@ -111,7 +111,7 @@ def test_a_secret_that_is_no_api_key_is_one_error(example: Made) -> None:
         "error: secret 'LINES_API_KEY': account 'example-lines': its API key"
     )
     assert lines[1].startswith("error: variable DATA_DIR: ")
-    assert [line.split(":")[0] for line in lines[2:]] == ["hint", "hint"]
+    assert lines[2] == "hint: python -m deploy encrypt LINES_API_KEY"
     assert "canary" not in "".join(lines)
     for command in ("gunicorn", "loop"):
         words = [*START[:-1], command]
