@@ -21,8 +21,8 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from luggage.buildpex import process
-from luggage.errors import LuggageError
+from luggage.buildpex import lock, process
+from luggage.errors import LuggageError, all_wrong
 
 # What says where wheels come from and how to reach it. pip's other settings (a target folder, a
 # constraint, a platform) would change what is fetched, and the lock alone says that.
@@ -65,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     process.interruptible()
     try:
+        there(options.locks)
         cache = options.cache.resolve()
         cache.mkdir(parents=True, exist_ok=True)
         folder = cache / digest(options.locks, platform.python_version())
@@ -83,9 +84,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LuggageError as error:
         sys.stderr.write(error.render() + "\n")
         return error.status
+    except OSError as error:
+        where = error.filename or options.cache
+        sys.stderr.write(LuggageError(f"{where}: {error.strerror}").render() + "\n")
+        return 1
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def there(locks: Iterable[Path]) -> None:
+    """Raise one LuggageError that names every lock that is not there."""
+    missing = [f"lock '{path}': not found" for path in locks if not path.is_file()]
+    if missing:
+        raise LuggageError(all_wrong(missing), f"make it: {lock.REFRESH}")
 
 
 def sweep(cache: Path, before: float) -> None:
@@ -97,30 +109,52 @@ def sweep(cache: Path, before: float) -> None:
 
 def digest(locks: Iterable[Path], python: str) -> str:
     """The folder's name for these locks and this version of Python: 64 hex digits."""
-    parts = [hashlib.sha256(lock.read_bytes()).hexdigest() for lock in locks]
+    parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in locks]
     return hashlib.sha256("\n".join([*parts, python]).encode()).hexdigest()
 
 
 def fetch(locks: Iterable[Path], new: Path, environ: Mapping[str, str]) -> None:
-    """Download the wheels of every lock into `new`/wheels; raises with what pip said."""
+    """Download the wheels of every lock into `new`/wheels; raises with what pip said.
+
+    Every lock is read before pip runs, which would advise to trust whatever it has downloaded.
+    """
     wheels, temporary = new / "wheels", new / "tmp"
     wheels.mkdir()
     temporary.mkdir()
-    for lock in locks:
+    for path in [path for path in tuple(locks) if lock.read(path)]:
         argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "-q"]
         argv += ["download", "--no-cache-dir", "--progress-bar", "off", "--require-hashes"]
         argv += ["--only-binary", ":all:", "--no-deps"]
-        argv += ["-d", str(wheels), "-r", str(lock.resolve())]
+        argv += ["-d", str(wheels), "-r", str(path.resolve())]
         status, out, err = process.capture(
             argv, environ={**environ, "TMPDIR": str(temporary)}, cwd=new, subject="pip download"
         )
         if status:
-            said = quiet((out + err).decode(errors="replace"), environ).strip().splitlines()
-            raise LuggageError(
-                "\n".join([f"{lock.name}: its wheels could not be fetched", *said[-6:]]),
-                "see to the network, pip's settings and the proxies\n"
-                "a line that has no wheel for this Python cannot be packed",
-            )
+            raise failure(path.name, quiet((out + err).decode(errors="replace"), environ))
+
+
+def failure(name: str, said: str) -> LuggageError:
+    """What pip said about the lock `name`, without its prefixes, and the hint that fits."""
+    lines = [line.rstrip() for line in said.splitlines() if line.strip()]
+    warned = [line for line in lines if line.startswith("WARNING: ")]
+    # pip tells each of its tries.
+    kept = [line for line in lines if line not in warned[:-1]]
+    shown = [line.removeprefix("WARNING: ").removeprefix("ERROR: ") for line in kept][-6:]
+    if "DO NOT MATCH THE HASHES" in said:
+        # pip's first words advise to write the new hash into the lock.
+        shown = [line.strip() for line in kept if not line.startswith("ERROR: ")][-6:]
+        return LuggageError(
+            "\n".join([f"{name}: what was fetched is not what the lock lists", *shown]),
+            "the lock or the package was changed: do not go on\n"
+            f"if you changed the lock yourself: {lock.REFRESH}",
+        )
+    if "No space left on device" in said:
+        return LuggageError(f"{name}: no space is left for its wheels", "make room: df -h")
+    return LuggageError(
+        "\n".join([f"{name}: its wheels could not be fetched", *shown]),
+        "see to the network, pip's settings and the proxies\n"
+        "a line that has no wheel for this Python cannot be packed",
+    )
 
 
 def settle(new: Path, folder: Path) -> None:

@@ -52,7 +52,7 @@ def find_uv(environ: Mapping[str, str], python: Path) -> str:
 def refresh(
     root: Path, locked: Locked, upgrade: Sequence[str] | None, environ: Mapping[str, str]
 ) -> list[str] | None:
-    """Make one lock anew; returns its changes, a line each, or None where its bytes are the same.
+    """Make one lock anew; returns its changes, a line each, or None where it pins the same.
 
     What is pinned stays pinned, unless `upgrade` names it, or is empty and so means everything. The
     lock is replaced only when it is whole.
@@ -82,7 +82,7 @@ def refresh(
             words += ["--upgrade-package", name]
         process.run(words, environ=environ, cwd=root, subject=f"lock '{locked.lock}': uv")
         new = fresh.read_bytes()
-        if new == old:
+        if _same(old, new, locked.lock):
             return None
         changed = changes(old.decode(), new.decode(), locked.lock)
         fresh.chmod(path.stat().st_mode & 0o777 if old else 0o644)
@@ -109,6 +109,23 @@ def changes(old: str, new: str, name: str) -> list[str]:
         elif was != now:
             lines.append(f"{project} {was} → {now}")
     return lines
+
+
+def _same(old: bytes, new: bytes, name: str) -> bool:
+    """Whether two texts pin the same: comments say who asks for a pin, and each project has its
+    own.
+    """
+    try:
+        before, after = (
+            {
+                (pin.name, pin.version, pin.marker, pin.hashes)
+                for pin in lock.parse(text.decode(), name)
+            }
+            for text in (old, new)
+        )
+    except (LuggageError, UnicodeDecodeError):
+        return False
+    return bool(old) and before == after
 
 
 def _versions(text: str, name: str) -> dict[str, str]:

@@ -49,7 +49,7 @@ def main(argv: list[str]) -> int:
         if changed is None:
             same.append(locked.lock)
         else:
-            print(f"{locked.lock}: {'; '.join(changed) or 'hashes or comments'}", flush=True)
+            print(f"{locked.lock}: {'; '.join(changed) or 'hashes or markers'}", flush=True)
     if same:
         print(f"unchanged: {', '.join(same)}", file=sys.stderr)
     return 0

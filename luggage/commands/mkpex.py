@@ -54,16 +54,19 @@ def main(argv: list[str], pack: Pack) -> int:
         _fetch_and_boot(argv, pack, root)
 
     started = time.monotonic()
-    path = artifact.build(
-        pack,
-        _origin(options, pack, root),
-        root=root,
-        wheels=options.wheels,
-        output=output,
-        environ=os.environ,
-        venv=layers.HOME if options.layers else None,
-        tell=_tell,
-    )
+    try:
+        path = artifact.build(
+            pack,
+            _origin(options, pack, root),
+            root=root,
+            wheels=options.wheels,
+            output=output,
+            environ=os.environ,
+            venv=layers.HOME if options.layers else None,
+            tell=_tell,
+        )
+    except OSError as error:  # such as a disk that is full
+        raise LuggageError(f"{error.filename or output}: {error.strerror}") from error
     _tell(f"done in {time.monotonic() - started:.1f} s")
     print(path)
     return 0
@@ -94,6 +97,11 @@ def _origin(options: argparse.Namespace, pack: Pack, root: Path) -> artifact.Ori
     told = options.files or options.commit or options.dirty
     here = None if told else git.Git.of(root, os.environ)
     if here is None:
+        if not told and (root / ".git").exists():
+            raise LuggageError(
+                "git: not installed, and this is a checkout: what belongs to it is not known",
+                "apt-get install git",
+            )
         if options.files:
             files = git.split(_read(options.files))
         else:

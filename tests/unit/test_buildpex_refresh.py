@@ -66,3 +66,11 @@ def test_an_empty_list_of_requirements_needs_no_network(tmp_path: Path) -> None:
     assert refresh.refresh(tmp_path, refresh.LOCKS[0], None, os.environ) == []
     assert (tmp_path / "requirements.txt").stat().st_mode & 0o777 == 0o644
     assert refresh.refresh(tmp_path, refresh.LOCKS[0], None, os.environ) is None
+
+
+def test_a_lock_that_pins_the_same_is_left_untouched(tmp_path: Path) -> None:
+    """Its comments are the maker's: they name who asked for a pin there."""
+    (tmp_path / "requirements.in").write_text("")
+    (tmp_path / "requirements.txt").write_text("# written elsewhere\n")
+    assert refresh.refresh(tmp_path, refresh.LOCKS[0], None, os.environ) is None
+    assert (tmp_path / "requirements.txt").read_text() == "# written elsewhere\n"

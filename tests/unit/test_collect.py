@@ -6,12 +6,15 @@ import os
 import platform
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from luggage.buildpex import collect
 from luggage.errors import LuggageError
+
+HASH = f"--hash=sha256:{'0' * 64}"
 
 
 def test_variables_win_over_files_and_later_files_over_earlier() -> None:
@@ -129,7 +132,94 @@ def test_what_killed_fetches_left_is_swept(tmp_path: Path) -> None:
 def test_pip_error_is_one_of_ours(tmp_path: Path) -> None:
     """`fetch` raises a LuggageError that names the lock."""
     lock = tmp_path / "lock.txt"
-    lock.write_text("no-hash==1\n")
+    lock.write_text(f"nothing==1 {HASH}\n")
     environ = {**os.environ, "PIP_NO_INDEX": "1"}
     with pytest.raises(LuggageError, match=r"^lock\.txt: its wheels could not be fetched"):
         collect.fetch([lock], tmp_path, environ)
+
+
+def _collect(cache: Path, *locks: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("PIP_")}
+    environ |= {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, **variables}
+    words = [sys.executable, "-m", "luggage.buildpex.collect", "--cache", str(cache)]
+    return subprocess.run(
+        [*words, *map(str, locks)], env=environ, capture_output=True, text=True, check=False
+    )
+
+
+def test_missing_locks_are_named(tmp_path: Path) -> None:
+    """Both are told, with what makes them."""
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    done = _collect(tmp_path / "cache", one, two)
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"error: lock '{one}': not found\nerror: lock '{two}': not found\n"
+        "hint: make it: python -m deploy lock\n"
+    )
+
+
+def test_line_without_a_hash_is_told_before_pip_runs(tmp_path: Path) -> None:
+    """pip would show the hash of whatever it got, and advise to paste it."""
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"good==1 {HASH}\nno-hash==1\n")
+    done = _collect(tmp_path / "cache", lock)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: lock.txt:2: 'no-hash==1': no --hash=sha256:…\n")
+    assert "python -m deploy lock" in done.stderr
+    assert "could not be fetched" not in done.stderr
+
+
+def test_wheel_that_the_lock_does_not_list_is_no_matter_of_the_network(tmp_path: Path) -> None:
+    """Neither pip's advice to take the new hash nor a word about proxies: do not go on."""
+    links = tmp_path / "links"
+    links.mkdir()
+    with zipfile.ZipFile(links / "thing-1-py3-none-any.whl", "w") as archive:
+        archive.writestr("thing.py", "")
+        archive.writestr("thing-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: thing\n")
+        archive.writestr("thing-1.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"thing==1 {HASH}\n")
+    done = _collect(tmp_path / "cache", lock, PIP_FIND_LINKS=str(links))
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert lines[0] == "error: lock.txt: what was fetched is not what the lock lists"
+    assert any("thing==1 from file:" in line for line in lines)
+    assert any("Got        " in line for line in lines)
+    assert "hint: the lock or the package was changed: do not go on\n" in done.stderr
+    for advice in ("update the hashes", "network", "error: ERROR"):
+        assert advice not in done.stderr
+
+
+def test_pip_prefixes_and_repeated_tries_are_not_shown() -> None:
+    """One try of several, without `WARNING:` and `ERROR:` behind our own `error:`."""
+    said = "".join(f"WARNING: Retrying (total={n}): refused: /simple/\n" for n in (2, 1, 0))
+    error = collect.failure("lock.txt", said + "ERROR: No matching distribution found for a==1\n")
+    assert error.message.splitlines() == [
+        "lock.txt: its wheels could not be fetched",
+        "Retrying (total=0): refused: /simple/",
+        "No matching distribution found for a==1",
+    ]
+    assert "network" in str(error.hint)
+
+
+def test_full_disk_is_told_as_one() -> None:
+    """The hint is about room, not about the network."""
+    error = collect.failure("l", "ERROR: Could not install: [Errno 28] No space left on device\n")
+    assert error.render() == "error: l: no space is left for its wheels\nhint: make room: df -h"
+
+
+def test_lock_without_a_line_needs_no_pip(tmp_path: Path) -> None:
+    """An empty lock asks for no wheels."""
+    lock = tmp_path / "lock.txt"
+    lock.write_text("# nothing\n")
+    done = _collect(tmp_path / "cache", lock)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_cache_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+    """What the system refuses is told with the file and its words."""
+    lock = tmp_path / "lock.txt"
+    lock.write_text("")
+    done = _collect(lock / "cache", lock)
+    assert done.returncode == 1
+    assert done.stderr == f"error: {lock}/cache: Not a directory\n"
