@@ -33,13 +33,16 @@ class VaultSecrets:
                 retries=False,
                 timeout=5,
             )
-            values = Secret(json.loads(answer.data)["data"]["data"] if answer.status == 200 else {})
             why = "" if answer.status == 200 else f"answered {answer.status}"
-        except (KeyError, TypeError, ValueError, OSError, urllib3.exceptions.HTTPError) as error:
+            values = {} if why else json.loads(answer.data)["data"]["data"]
+            raw = {name: Secret(value.encode()) for name, value in values.items()}
+        except (LookupError, TypeError, AttributeError, ValueError, OSError) as error:
             why = f"could not be asked: {type(error).__name__}"
-        if why:  # outside `except`: no traceback holds the token or an answer
+        except urllib3.exceptions.HTTPError as error:
+            why = f"could not be asked: {type(error).__name__}"
+        values = None
+        if why:  # outside `except`, and forgotten: no traceback holds the token or an answer
             raise SecretError(f"Vault, {self.path}: {why}", "see VAULT_ADDR and VAULT_TOKEN_FILE")
-        raw = {name: Secret(value.encode()) for name, value in values.reveal().items()}
         hint = f"vault kv patch {self.path} NAME=-"
         return opened_from("vault", raw, required=self.required, hint=hint)
 

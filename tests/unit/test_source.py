@@ -40,6 +40,7 @@ class Vault(BaseHTTPRequestHandler):
             "/v1/secret/data/shop": {"data": {"data": {"KEY": CANARY, "OTHER": "x"}}},
             "/v1/secret/data/odd": {"data": {"data": {"lower": CANARY}}},
             "/v1/secret/data/list": {"data": [CANARY]},
+            "/v1/secret/data/deep": {"data": {"data": {"KEY": {"canary": CANARY}}}},
             "/v1/secret/data/number": {"data": {"data": 5}},
         }
         if self.path not in bodies:
@@ -103,6 +104,8 @@ def test_a_vault_is_a_source_like_any_other(vault: dict[str, str], tmp_path: Pat
         ("nothing", "answered 404"),
         ("moved", "answered 307"),
         ("list", "could not be asked: TypeError"),
+        ("number", "could not be asked: AttributeError"),
+        ("deep", "could not be asked: AttributeError"),
     ],
 )
 def test_what_a_vault_does_not_give_is_told_and_never_shown(
