@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -92,10 +96,13 @@ def test_missing_venv_names_the_package(project: Path, tmp_path: Path, module: s
 
 
 def test_missing_python_is_named(project: Path) -> None:
-    """A Python that is not there is an error that names it."""
+    """A Python that is not there is an error that names it; one that cannot start is another."""
     done = _create(project, ENGINE="none", PYTHON="python9.9")
     assert done.returncode == 1
-    assert done.stderr.startswith("error: python9.9: does not start\n")
+    assert done.stderr.startswith("error: python9.9: not found\n")
+    done = _create(project, ENGINE="none", PYTHON="false")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: false: does not start\n")
 
 
 def test_key_file_is_refused_without_git_as_well(project: Path) -> None:
@@ -104,6 +111,119 @@ def test_key_file_is_refused_without_git_as_well(project: Path) -> None:
     done = _create(project, ENGINE="none")
     assert done.returncode == 1
     assert "error: example_deploy/prod.key: a private key is never packed" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "luggage/buildpex/tools.txt"])
+def test_missing_lock_is_named(project: Path, name: str) -> None:
+    """Without a lock nothing is fetched, and what makes it is told."""
+    (project / name).unlink()
+    done = _create(project, ENGINE="none")
+    assert done.returncode == 1
+    assert done.stderr == f"error: lock '{name}': not found\nhint: make it: python -m deploy lock\n"
+    assert list((project / "build").iterdir()) == []
+
+
+def test_checkout_without_git_is_refused(project: Path, tmp_path: Path) -> None:
+    """Where there is a repository and no git, that is told, and nothing about its owner."""
+    (project / ".git").mkdir()
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for folder in ("/usr/bin", "/bin"):
+        for tool in Path(folder).iterdir():
+            if tool.name != "git" and not (tools / tool.name).exists():
+                (tools / tool.name).symlink_to(tool)
+    done = _create(project, ENGINE="none", PATH=str(tools))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: git: not installed, and this is a checkout")
+    assert done.stderr.endswith("hint: apt-get install git\n")
+
+
+def test_what_differs_from_the_commit_is_told(project: Path) -> None:
+    """Without an engine as well: that the tree is dirty, and which packed files git lacks."""
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgSign=false")
+    (project / ".gitignore").write_text("build/\n")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        subprocess.run(["git", *who, *words], cwd=project, check=True)
+    clean = _create(project, ENGINE="none", PYTHON="false")
+    assert clean.stderr.startswith("error: false: does not start\n")
+    (project / "example_app/new.py").write_text("")
+    (project / "example_deploy/note.txt").write_text("")
+    done = _create(project, ENGINE="none", PYTHON="false")
+    dirty, others, *_ = done.stderr.splitlines()
+    assert dirty.startswith("dirty    what is packed differs from the commit ")
+    assert others == (
+        "warning  packed, though git does not track: example_app/new.py, example_deploy/note.txt"
+    )
+
+
+@contextlib.contextmanager
+def _started(project: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [project / "create"],
+        cwd=project,
+        env={**os.environ, "ENGINE": "none", **variables},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        with process:
+            yield process
+    finally:
+        for found in _processes(project):
+            os.kill(found, signal.SIGKILL)
+
+
+def _processes(project: Path) -> dict[int, str]:
+    """All that name the project's folder in their command line."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if f"{project}/build/" in line:
+                found[int(path.parent.name)] = line
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupt_ends_all_that_a_step_has_started(
+    project: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Ctrl-C while the virtual environment is made: no ensurepip, no temporary file is left."""
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    with _started(project, PYTHON=sys.executable, TMPDIR=str(temporary)) as create:
+        end = time.monotonic() + 60
+        while len(_processes(project)) < 2:  # venv, and what it has started
+            assert time.monotonic() < end
+            assert create.poll() is None
+            time.sleep(0.01)
+        os.killpg(create.pid, number)
+        said, _ = create.communicate(timeout=30)
+        assert (create.returncode, said) == (128 + number, "")
+        assert _processes(project) == {}
+    assert list((project / "build").iterdir()) == []
+    assert list(temporary.iterdir()) == []
+
+
+def test_reader_that_goes_away_leaves_nothing(project: Path) -> None:
+    """`./create 2>&1 | head -n 0`: whatever it says next ends it, and it tidies up."""
+    environ = {**os.environ, "PATH": os.environ["PATH"]}
+    environ.pop("ENGINE", None)
+    (project / "bin").mkdir()
+    for name in ("docker", "podman"):
+        (project / "bin" / name).write_text("#!/bin/sh\nsleep 0.3\nexit 1\n")
+        (project / "bin" / name).chmod(0o755)
+    environ["PATH"] = f"{project}/bin:{environ['PATH']}"
+    create = subprocess.Popen(
+        [project / "create"], cwd=project, env=environ, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert create.stdout is not None
+    create.stdout.close()
+    assert create.wait(timeout=60) == 141
+    assert list((project / "build").iterdir()) == []
 
 
 def test_any_shell_can_read_it() -> None:
