@@ -38,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         tools = Path(folder)
         try:
             unpack(lock.read(TOOLS), options.wheels, tools)
-        except LuggageError as error:
+        except (LuggageError, OSError) as error:
+            if isinstance(error, OSError):  # such as a disk that is full
+                error = LuggageError(f"{error.filename or tools}: {error.strerror}")
             sys.stderr.write(error.render() + "\n")
             return error.status
         # In front of everything, so that a tool that is installed here does not stand in for the
