@@ -188,6 +188,83 @@ def test_without_an_engine_the_pex_serves(built: Built, tmp_path: Path, demo_key
         assert app.returncode == 0
 
 
+def _copied(built: Built, folder: Path) -> Path:
+    shutil.copytree(built.folder, folder, ignore=shutil.ignore_patterns("build"))
+    return folder
+
+
+def test_another_name_in_mkpex_is_one_error(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """What was packed under another name than `create` has is neither published nor tagged."""
+    folder = _copied(built, tmp_path / "project")
+    create = folder / "create"
+    create.write_text(create.read_text().replace("\nNAME=example", "\nNAME=other"))
+    name = commit(folder, "another name")
+    done = docker.create(folder, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.splitlines()[-2:] == [
+        "error: create calls it other, but example_deploy/mkpex.py made example.pex",
+        "hint: give NAME at the top of create, and the PACK in example_deploy/mkpex.py, the same "
+        "name",
+    ]
+    assert list((folder / "build").iterdir()) == []
+    assert docker("images", "-q", f"{IMAGE}:{name[:12]}") == ""
+
+
+def test_tags_come_last(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """Where the artifacts cannot be put in their place, no image has a name, nor is one left."""
+    folder = _copied(built, tmp_path / "project")
+    (folder / "README.md").write_text("another\n")
+    name = commit(folder, "another commit")
+    (folder / "build/.inputs").mkdir(parents=True)
+    done = docker.create(folder, check=False)
+    assert done.returncode == 1
+    assert "error: create: a command failed, see above" in done.stderr
+    assert docker("images", "-q", f"{IMAGE}:{name[:12]}") == ""
+    label = f"label=org.opencontainers.image.revision={name}"
+    assert docker("images", "-aq", "--filter", label) == ""
+
+
+@pytest.mark.parametrize(("engine", "size"), [("none", 8), ("docker", 8)])
+def test_full_disk_is_told_as_one(
+    built: Built, docker: Engine, tmp_path: Path, engine: str, size: int
+) -> None:
+    """No word of venv, no raw error of a shell's alone; the old artifact stays, and nothing new."""
+    folder = _copied(built, tmp_path / "project")
+    (folder / "build").mkdir()
+    script = f"""
+        mount -t tmpfs -o size={size}m tmpfs build
+        echo old > build/example.pex
+        ENGINE={engine} ./create || echo status $?
+        ls -A build; cat build/example.pex
+    """
+    user = () if os.geteuid() == 0 else ("--map-root-user",)
+    done = sh("unshare", "--mount", *user, "sh", "-c", script, cwd=folder, env=docker.environ)
+    assert done.stdout == "status 1\nexample.pex\nold\n"
+    assert done.stderr.splitlines()[-2:] == [
+        f"error: {folder}/build: no space is left on its disk",
+        f"hint: make room: df -h {folder}/build",
+    ]
+    assert "python3-venv" not in done.stderr
+
+
+def test_nothing_of_an_earlier_build_stays_beside_a_new_one(built: Built, tmp_path: Path) -> None:
+    """A pex alone has no layers, and a pex of another name goes with the note that names it."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder)
+    note = folder / "build/.inputs"
+    note.write_text(note.read_text() + f"{'0' * 64} {'0' * 64}  former.pex\n")
+    (folder / "build/former.pex").write_text("")
+    (folder / "build/mine.txt").write_text("")
+    sh(folder / "create", cwd=folder, env={**os.environ, "ENGINE": "none"})
+    assert {path.name for path in (folder / "build").iterdir()} == {
+        "example.pex",
+        "manifest.json",
+        ".inputs",
+        "cache",
+        "mine.txt",
+    }
+
+
 class _Index(http.server.BaseHTTPRequestHandler):
     """A package index that has nothing, and notes who asked and what the engine shows meanwhile."""
 
