@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 error = LuggageError(f"{error.filename or tools}: {error.strerror}")
             sys.stderr.write(error.render() + "\n")
             return error.status
+        except KeyboardInterrupt:
+            return 130
         # In front of everything, so that a tool that is installed here does not stand in for the
         # checked one.
         sys.path.insert(0, str(tools))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import signal
 import subprocess
 import sys
 import zipfile
@@ -10,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from luggage.buildpex import boot
+from luggage.buildpex import boot, lock
 from luggage.buildpex.lock import Pin
+from luggage.buildpex.pack import TOOLS
 from luggage.errors import LuggageError
 
 ROOT = Path(__file__).parents[2]
@@ -96,3 +99,48 @@ def test_what_a_deployment_says_of_packing_needs_nothing_that_runs() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+def _boot(wheels: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "luggage.buildpex.boot",
+            "--wheels",
+            str(wheels),
+            "--package",
+            "x",
+            "y",
+        ],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _first_tool() -> str:
+    first = lock.read(TOOLS)[0]
+    return f"{first.name}-{first.version}-py3-none-any.whl"
+
+
+def test_what_the_system_refuses_is_one_line(wheels: Path) -> None:
+    """A wheel that cannot be read, or a full disk, is told with the file."""
+    path = wheels / _first_tool()
+    path.mkdir()
+    with _boot(wheels) as process:
+        assert process.communicate() == ("", f"error: {path}: Is a directory\n")
+    assert process.returncode == 1
+
+
+def test_interrupted_while_it_unpacks_it_ends_without_a_word(wheels: Path) -> None:
+    """Status 130, and no traceback."""
+    path = wheels / _first_tool()
+    os.mkfifo(path)
+    with _boot(wheels) as process:
+        writer = path.open("wb")  # once the other side reads
+        process.send_signal(signal.SIGTERM)
+        assert process.communicate() == ("", "")
+        writer.close()
+    assert process.returncode == 130
