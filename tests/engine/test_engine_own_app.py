@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import own_app
 import pytest
+from engines import IMAGE as SHARED
 from engines import Built, Engine
 
 pytestmark = pytest.mark.engine
-IMAGE = "luggage-test-own"
+IMAGE = f"{SHARED}-own"
 
 
 @pytest.fixture(scope="module")
