@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Not the user's own `example`, whose tags stay where they are, nor that of another run of these tests.
+# Neither the user's own `example`, whose tags stay, nor that of another run of these tests.
 IMAGE = f"luggage-test-{os.getpid()}"
 # Made anew, so that no source of these tests has them.
 CANARY = f"veiled-{uuid.uuid4().hex}"
