@@ -14,7 +14,6 @@ from pathlib import Path
 from luggage.commands import hidden, words
 from luggage.commands.deployment import current
 from luggage.configfile import batch, grammar, sheet, unlock, write
-from luggage.configfile.model import Config
 from luggage.crypto import Secret
 from luggage.crypto.envelope import Context, Typed
 from luggage.errors import LuggageError, all_wrong
@@ -47,7 +46,8 @@ class _Job:
     """What is edited, and how its changes are written."""
 
     path: Path
-    base: Config
+    base: Mapping[str, str | None]  # as sealed when they were read, or told to be since
+    required: tuple[str, ...]
     place: Context
     values: Mapping[str, Typed]
     yes: bool
@@ -72,7 +72,7 @@ class _Job:
             return []
         done = batch.apply(self.path, self.place, changed, removed, self.base)
         for name in done.removed:
-            if name in (self.base.required or ()):
+            if name in (self.required):
                 _note(f"{name} is in `required` still: a start without it is an error")
         for name in done.not_required:
             _note(f"{name} is not in `required`: a start without it is no error")
@@ -98,7 +98,9 @@ def main(argv: list[str], config: Path | None = None) -> int:
         stated = grammar.read(write.read(path))
         environment, key = unlock.one(stated, given, options.env)
         values = unlock.values(stated, environment, key)
-        job = _Job(path, stated, unlock.context(stated, environment, "X"), values, options.yes)
+        base = stated.meaning().values[environment]
+        place = unlock.context(stated, environment, "X")
+        job = _Job(path, base, stated.required or (), place, values, options.yes)
         file = folder / f"{environment}.secrets"
         hidden.create(file, sheet.dump(stated.project, environment, values))
         told = _edit(job, file, editor)
@@ -117,6 +119,10 @@ def _edit(job: _Job, file: Path, editor: list[str]) -> list[str]:
         quick = time.monotonic() - start < _AT_ONCE
         try:
             told = job.apply(text)
+        except batch.ChangedError as error:
+            print(error.render(), file=sys.stderr)
+            # Told once; then these names, and no others, may be overwritten.
+            job = replace(job, base={**job.base, **error.now})
         except LuggageError as error:
             print(error.render(), file=sys.stderr)
         else:
@@ -125,8 +131,6 @@ def _edit(job: _Job, file: Path, editor: list[str]) -> list[str]:
             return told
         if not _asked("edit it again?", default=True):
             raise LuggageError("edit: nothing was changed, and what was typed is gone")
-        # What was changed by others meanwhile is told once; then it may be overwritten.
-        job = replace(job, base=grammar.read(write.read(job.path)))
 
 
 def _asked(question: str, *, default: bool) -> bool:

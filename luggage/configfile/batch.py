@@ -14,6 +14,16 @@ from luggage.crypto.errors import SecretError
 from luggage.errors import LuggageError, all_wrong
 
 
+class ChangedError(LuggageError):
+    """Names that someone else changed meanwhile; `now` has what each holds, None where it went."""
+
+    def __init__(self, path: Path, now: Mapping[str, str | None]) -> None:
+        super().__init__(
+            f"{path}: changed meanwhile: {', '.join(now)}", "look at it, and run it again"
+        )
+        self.now = now
+
+
 @dataclass(frozen=True)
 class Done:
     """The names that came, were sealed anew, and went, each in order; and those that came though
@@ -31,12 +41,13 @@ def apply(
     place: Context,
     values: Mapping[str, Typed],
     removed: Iterable[str] = (),
-    base: Config | None = None,
+    base: Mapping[str, str | None] | None = None,
 ) -> Done:
     """Seal `values` for the environment of `place`, whose name does not count, drop `removed`, and
     write all of it at once; raises LuggageError, and then nothing is written.
 
-    Where `base` is given, no name that is touched may have changed since it was read.
+    Where `base` is given, the sealed values that were there when they were read, no name that is
+    touched may have changed since: else it is `ChangedError`.
     """
     gone = tuple(removed)
     sealed = _sealed(place, values)
@@ -47,12 +58,10 @@ def apply(
         _check(config, place, path)
         there = config.environments[place.environment].values
         if base is not None:
-            was, now = (it.meaning().values[place.environment] for it in (base, config))
-            other = [name for name in (*sealed, *gone) if was.get(name) != now.get(name)]
+            now = config.meaning().values[place.environment]
+            other = [name for name in (*sealed, *gone) if base.get(name) != now.get(name)]
             if other:
-                raise LuggageError(
-                    f"{path}: changed meanwhile: {', '.join(other)}", "look at it, and run it again"
-                )
+                raise ChangedError(path, {name: now.get(name) for name in other})
         new = splice.put_many(source, place.environment, sealed) if sealed else source
         for name in gone:
             new = splice.remove(new, place.environment, name)

@@ -390,6 +390,52 @@ def test_a_broken_sheet_is_edited_again_with_what_was_typed(desk: Desk) -> None:
     assert desk.checkout.opened()["MOOD_API_KEY"] == ("text", b"new")
 
 
+COLLEAGUE = """
+import subprocess
+def theirs(name, value):
+    subprocess.run([{python!r}, "-m", "depot", "encrypt", name], input=value, check=True,
+                   cwd={root!r}, capture_output=True)
+"""
+
+
+def test_a_broken_sheet_hides_no_change_by_another(desk: Desk) -> None:
+    """What a colleague sealed while the sheet was broken is told before it is overwritten: name by
+    name, each once.
+    """
+    desk.editor(
+        COLLEAGUE.format(python=sys.executable, root=str(desk.checkout.root))
+        + """
+if times == 1:
+    theirs("MOOD_API_KEY", b"theirs")
+    theirs("PEM", b"theirs")
+    file.write_text(text.replace("= mood", "= mine") + "broken\\n")
+elif times == 2:
+    file.write_text(text.replace("broken\\n", ""))
+elif times == 3:
+    head, _, rest = text.partition("PEM text <<END")
+    file.write_text(head + "PEM = mine" + rest.partition("\\nEND")[2])
+"""
+    )
+    status, shown = typed(desk, b"\n", b"\n", b"n\n")
+    assert "neither NAME = value" in shown
+    assert "changed meanwhile: MOOD_API_KEY\r\n" in shown
+    assert "changed meanwhile: PEM\r\n" in shown
+    assert status == 1
+    assert desk.checkout.opened()["MOOD_API_KEY"] == ("text", b"theirs")
+    (desk.checkout.home / "times").unlink()
+    desk.editor(
+        COLLEAGUE.format(python=sys.executable, root=str(desk.checkout.root))
+        + """
+if times == 1:
+    theirs("MOOD_API_KEY", b"more")
+    file.write_text(text.replace("MOOD_API_KEY text = theirs", "MOOD_API_KEY text = mine"))
+"""
+    )
+    status, shown = typed(desk, b"\n")
+    assert (status, shown.count("changed meanwhile: MOOD_API_KEY")) == (0, 1)
+    assert desk.checkout.opened()["MOOD_API_KEY"] == ("text", b"mine")
+
+
 @pytest.mark.parametrize("answer", [b"n\n", b"\x04"])
 def test_whoever_gives_up_is_told_what_is_lost(desk: Desk, answer: bytes) -> None:
     """No, or the end of the input: nothing is changed, and what was typed is gone."""
