@@ -12,6 +12,7 @@ from luggage.configfile import bundle, grammar, keyfile, unlock, write
 from luggage.crypto import Secret
 from luggage.crypto.keys import Bundle
 from luggage.errors import LuggageError, all_wrong
+from luggage.run import kin
 
 MAIN_OK = True
 
@@ -41,6 +42,7 @@ def main(argv: list[str]) -> int:
             "bundle: stdout is a terminal, so the keys are not shown",
             "write them to a file: --output FILE, or add: --show",
         )
+    kin.hide()
     merged = bundle.merge(_read(options.files))
     text = merged.bundle.dump()
     for path in options.files:

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 
-from luggage.commands import words
+from luggage.commands import keyed, words
 from luggage.commands.deployment import current
 from luggage.configfile import grammar, unlock, write
 from luggage.crypto import Secret
@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
             "to show it all the same, add: --show",
         )
     config = grammar.read(write.read(deployment.config))
-    environment, key = unlock.one(config, unlock.given(os.environ), options.env)
+    environment, key = unlock.one(config, keyed.given(os.environ), options.env)
     value = unlock.value(config, environment, options.name, key).value
     words.put_out("decrypt", _for_terminal(value, options.name) if terminal else value)
     return 0

@@ -17,6 +17,7 @@ from luggage.configfile import batch, grammar, sheet, unlock, write
 from luggage.crypto import Secret
 from luggage.crypto.envelope import Context, Typed
 from luggage.errors import LuggageError, all_wrong
+from luggage.run import handover
 
 MAIN_OK = True
 
@@ -90,6 +91,8 @@ def main(argv: list[str], config: Path | None = None) -> int:
     path = config or deployment.config
     editor = hidden.words(os.environ)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # It stays open for long: the kernel must not show the key in /proc/PID/environ meanwhile.
+    handover.claim(os.environ)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     # Before anything is opened: the folder's keeper is a copy of this process.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from luggage.commands import words
+from luggage.commands import keyed, words
 from luggage.commands.deployment import current
-from luggage.configfile import change, unlock
+from luggage.configfile import change
 from luggage.errors import UsageError
 
 MAIN_OK = True
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     old, new = options.old, options.new
     if old == new:
         raise UsageError("rename: both names are the same", "give another second name")
-    given = unlock.given(os.environ)
+    given = keyed.given(os.environ)
     done = change.rename(deployment.config, old, new, given, options.env)
     changed = ", ".join(done.environments) + (" and in `required`" if done.required else "")
     print(f"{words.shown(deployment.config)}: {old} renamed to {new} for {changed}")

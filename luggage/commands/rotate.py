@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from luggage.commands import trust, words
+from luggage.commands import keyed, trust, words
 from luggage.commands.deployment import Deployment, current
-from luggage.configfile import rotate, unlock
+from luggage.configfile import rotate
 from luggage.configfile.rotate import Rotated
 from luggage.crypto import sources
 
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     parser = words.Words("rotate", __doc__, EXAMPLES, deployment)
     parser.add_argument("env", metavar="ENV", help="such as prod")
     options = parser.read(argv[1:])
-    given = unlock.given(os.environ)
+    given = keyed.given(os.environ)
     root = deployment.root.resolve()
     done = rotate.rotate(deployment.config, root, options.env, given, words.ignored)
     print(done.path, flush=True)

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from luggage.commands import repository, words
+from luggage.commands import keyed, repository, words
 from luggage.commands.deployment import current
 from luggage.configfile import grammar, history, listing, unlock, write
 from luggage.configfile.history import Commit
@@ -72,7 +72,7 @@ def _blame(path: Path, source: bytes) -> dict[int, Commit | None] | None:
 def _kinds(stated: Config) -> dict[tuple[str, str], str]:
     """The type of each secret that a key in the sources opens; no key is no error."""
     try:
-        given = unlock.given(os.environ)
+        given = keyed.given(os.environ)
     except SecretError as error:
         if error.reason != "no-key":
             print(f"note: no types: {error.message}", file=sys.stderr)
