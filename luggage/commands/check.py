@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from luggage.commands import repository, trust, words
+from luggage.commands import past, repository, trust, words
 from luggage.commands.deployment import current
 from luggage.commands.repository import RECENT, Repository
 from luggage.configfile import check, history, pins, write
@@ -18,7 +18,7 @@ from luggage.configfile.model import Config
 from luggage.configfile.pins import Pin, Place
 from luggage.crypto import keys
 from luggage.crypto.errors import SecretError
-from luggage.errors import LuggageError, UsageError, all_wrong
+from luggage.errors import LuggageError, all_wrong
 
 MAIN_OK = True
 
@@ -83,20 +83,22 @@ def main(argv: list[str], config: Path | None = None, published: Sequence[str] =
     findings = _Findings()
     for problem in problems:
         findings.add(problem)
-    heads = history.heads(source) or {}
+    now = _now(source, stated)
     allowed = {
         *(Path(name).resolve() for name in options.allow_key),
         *((deployment.root / name).resolve() for name in published),
     }
     git = repository.of(path.resolve().parent, os.environ)
-    past = _past(git, path.resolve().name, options.base, options.deep, findings)
+    gathered = past.gather(git, path.resolve().name, options.base, deep=options.deep)
+    findings.left_out += gathered.left_out
     lines = _lines(source, stated)
-    for name, why in history.broken(heads, past):
+    for name, why in history.broken(now.heads, gathered.states):
         _add_head(findings, lines, name, why, "restore it from git; `rotate` makes a new key")
+    _check_project(now, gathered.states, findings)
     if stated is not None:
-        _check_pins(stated, heads, lines, findings)
+        _check_pins(now, gathered.states, lines, findings)
     if git is not None:
-        _check_keys(git, heads, past, allowed, findings)
+        _check_keys(git, now, gathered.states, allowed, findings)
     for note in findings.left_out:
         print(f"note: not checked: {note}", file=sys.stderr)
     if findings.problems:
@@ -109,46 +111,26 @@ def main(argv: list[str], config: Path | None = None, published: Sequence[str] =
     return 0
 
 
-def _past(
-    git: Repository | None, name: str, base: str | None, deep: bool, findings: _Findings
-) -> list[Past]:
-    """The earlier states to compare with, the newest first."""
-    if git is None:
-        if base is not None:
-            raise UsageError("--base: there is no git repository, or no git")
-        findings.left_out.append(
-            "keys against earlier commits, private keys in tracked files: no git repository"
+def _now(source: bytes, stated: Config | None) -> Past:
+    """The keys as they stand; where the module breaks the grammar, as far as they can be read."""
+    if stated is None:
+        return history.past(source) or Past("", {})
+    heads = {name: Pin(it.public_key, it.epoch) for name, it in stated.environments.items()}
+    return Past("", heads, stated.project)
+
+
+def _check_project(now: Past, states: Sequence[Past], findings: _Findings) -> None:
+    was = history.renamed(now.project, now.heads, states) if now.project else None
+    if was is not None:
+        findings.add(
+            Problem(
+                0,
+                f"project '{now.project}': it was '{was.project}' in {was.name}, and its keys have "
+                "no new epoch: what was known of them does not count for another project",
+                "restore its name from git; where it is another project now, every environment "
+                "needs a\nnew key: remove the environment, then: python -m deploy keygen ENV",
+            )
         )
-        return []
-    commits: dict[str, str] = {}
-    head = git.resolve("HEAD")
-    if head is None:
-        findings.left_out.append("keys against earlier commits: there is no commit yet")
-    else:
-        commits[head] = "HEAD"
-    if base is not None:
-        other = git.resolve(base)
-        if other is None:
-            raise UsageError("--base: names no commit", "git fetch the branch first")
-        fork = git.fork(head, other) if head is not None else None
-        commits.setdefault(fork or other, "the base")
-    turns, whole = git.turning_points(name, deep=deep) if head is not None else ([], True)
-    if git.shallow():
-        findings.left_out.append("keys against older commits: they were not cloned")
-    if not whole:
-        findings.left_out.append(
-            f"keys against commits before the last {RECENT} that touched {name}: add --deep"
-        )
-    for commit in turns:
-        commits.setdefault(commit, f"commit {commit[:10]}")
-    found = []
-    for (_, label), text in zip(commits.items(), git.texts(name, list(commits)), strict=True):
-        heads = history.heads(text) if text is not None else {}
-        if heads is None:
-            findings.left_out.append(f"keys against {label}: its {name} is not valid Python")
-        elif heads:
-            found.append(Past(label, heads))
-    return found
 
 
 def _lines(source: bytes, stated: Config | None) -> dict[str, int]:
@@ -166,7 +148,7 @@ def _add_head(
 
 
 def _check_pins(
-    stated: Config, heads: Mapping[str, Pin], lines: Mapping[str, int], findings: _Findings
+    now: Past, states: Sequence[Past], lines: Mapping[str, int], findings: _Findings
 ) -> None:
     file = trust.location(os.environ)
     try:
@@ -174,9 +156,12 @@ def _check_pins(
     except OSError as error:
         findings.left_out.append(f"pins: {file} cannot be read: {error.strerror}")
         return
-    for name, now in heads.items():
-        place = Place(stated.project, name)
-        why = pins.refusal(pinned[place], now, place, "you sealed to") if place in pinned else None
+    projects = dict.fromkeys([now.project, *(state.project for state in states)])
+    for name, pin in now.heads.items():
+        # Under another name it is still the project that this user knew.
+        known = [Place(project, name) for project in projects]
+        place = next((place for place in known if place in pinned), None)
+        why = pins.refusal(pinned[place], pin, place, "you sealed to") if place else None
         if why:
             _add_head(
                 findings,
@@ -189,15 +174,15 @@ def _check_pins(
 
 def _check_keys(
     git: Repository,
-    heads: Mapping[str, Pin],
-    past: Sequence[Past],
+    now: Past,
+    states: Sequence[Past],
     allowed: set[Path],
     findings: _Findings,
 ) -> None:
     """A private key in a tracked file, where it opens an environment of now or of before."""
     known: dict[str, str] = {}
-    for state in (heads, *(state.heads for state in past)):
-        for name, pin in state.items():
+    for state in (now, *states):
+        for name, pin in state.heads.items():
             known.setdefault(pin.public_key, name)
     for found in git.private_keys():
         try:

@@ -14,10 +14,11 @@ from luggage.crypto.secret import Secret
 from luggage.errors import LuggageError
 
 # Where a key or an epoch may change; so that a commit that only added a secret costs nothing.
-_HEADS = "public_key|epoch|lugpub"
+_HEADS = "public_key|epoch|lugpub|project"
 _PRIVATE = r"lug(key|bundle)1\.[A-Za-z0-9_-]+"
 _NO_MATCH = 1
 _AT_ONCE = 16
+_MOST_MOVES = 8
 RECENT = 50
 
 
@@ -28,6 +29,14 @@ class Found:
     path: Path
     line: int
     key: Secret
+
+
+@dataclass(frozen=True)
+class Version:
+    """A file, from the top of the repository, as a commit has it."""
+
+    commit: str
+    path: str
 
 
 class Repository(Git):
@@ -46,9 +55,13 @@ class Repository(Git):
         """Whether older commits were left out when it was cloned."""
         return self._line("rev-parse", "--is-shallow-repository") == "true"
 
-    def texts(self, name: str, commits: Sequence[str]) -> list[bytes | None]:
-        """The bytes of file `name` of this folder in each commit, None where it has none."""
-        asked = [["git", "cat-file", "blob", f"{commit}:./{name}"] for commit in commits]
+    def path(self, name: str) -> str:
+        """File `name` of this folder, from the top of the repository."""
+        return (self._line("rev-parse", "--show-prefix") or "") + name
+
+    def texts(self, versions: Sequence[Version]) -> list[bytes | None]:
+        """The bytes of each version of a file, None where its commit has no such file."""
+        asked = [["git", "cat-file", "blob", f"{it.commit}:{it.path}"] for it in versions]
         answers = []
         for start in range(0, len(asked), _AT_ONCE):
             answers += process.capture_all(
@@ -59,20 +72,59 @@ class Repository(Git):
             )
         return [None if status else out for status, out, _ in answers]
 
-    def turning_points(self, name: str, *, deep: bool = False) -> tuple[list[str], bool]:
-        """The commits that touched a key or an epoch in file `name`, the newest first, and whether
+    def turning_points(self, path: str, *, deep: bool = False) -> tuple[list[Version], bool]:
+        """The versions of a file at which a key or an epoch changed, the newest first, and whether
         that is all of them.
 
-        Every commit has to be compared with the one before it (milliseconds each), so only the
+        Where a commit brought the file, a file of the same name that went away with it is followed:
+        however little is left of its text, as whoever moves it chooses that.
+        """
+        found: dict[Version, None] = {}
+        whole = True
+        todo, seen = [Version("HEAD", path)], set[Version]()
+        while todo and len(seen) < _MOST_MOVES:
+            start = todo.pop(0)
+            seen.add(start)
+            commits, all_of_them = self._turning_points(start, deep=deep)
+            whole &= all_of_them
+            found.update(dict.fromkeys(Version(commit, start.path) for commit in commits))
+            for line in self._log(start, "--diff-filter=A", "--format=%H %P"):
+                commit, *parents = line.split()
+                for parent in parents:
+                    moved = [Version(parent, it) for it in self.gone(path, parent, commit)]
+                    found.update(dict.fromkeys(moved))
+                    todo += [it for it in moved if it not in seen]
+        return list(found), whole and not todo
+
+    def _turning_points(self, start: Version, *, deep: bool) -> tuple[list[str], bool]:
+        """Every commit has to be compared with the one before it (milliseconds each), so only the
         last RECENT that touched the file are, unless `deep`; the oldest of those counts as one.
         """
-        plain = ("log", "--no-show-signature", "--format=%H")
         limit = () if deep else ("-n", str(RECENT + 1))
-        touched = (self._line(*plain, *limit, "HEAD", "--", name) or "").split()
+        touched = self._log(start, *limit)
         whole = deep or len(touched) <= RECENT
-        since = "HEAD" if whole else f"{touched[RECENT]}..HEAD"
-        found = self._line(*plain, "--no-textconv", "-G", _HEADS, since, "--", name)
-        return [*(found or "").split(), *(() if whole else touched[RECENT:])], whole
+        commit = start.commit if whole else f"{touched[RECENT]}..{start.commit}"
+        # Attributes that the repository sets must not hide a change: nor may a merge.
+        found = self._log(
+            Version(commit, start.path), "--text", "--no-textconv", "--no-ext-diff", "-G", _HEADS
+        )
+        return [*found, *(() if whole else touched[RECENT:])], whole
+
+    def _log(self, start: Version, *words: str) -> list[str]:
+        plain = ("log", "--no-show-signature", "--full-history", "--no-renames", "--format=%H")
+        found = self._line(*plain, *words, start.commit, "--", f":(top,literal){start.path}")
+        return (found or "").splitlines()
+
+    def gone(self, path: str, before: str, after: str | None = None) -> list[str]:
+        """The files named as `path` is, in other folders, that commit `before` has and `after`, or
+        the working tree, has not.
+        """
+        words = ("--no-renames", "--diff-filter=D", "--name-only", "-z", before)
+        command = ("diff-tree", "-r", *words, after) if after else ("diff", *words)
+        status, out, _ = self._capture(*command, "--")
+        name = Path(path).name
+        paths = [it.decode("utf-8", "replace") for it in out.split(b"\0")] if not status else []
+        return [it for it in paths if Path(it).name == name and it != path]
 
     def blame(self, name: str) -> bytes | None:
         """The porcelain of `git blame`, or None for a file that git does not track."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from luggage.commands import repository
+from luggage.commands.repository import Version
 from luggage.configfile import grammar, history, pins, write
 from luggage.configfile.pins import Pin, Place
 from luggage.crypto.envelope import Context
@@ -105,9 +106,9 @@ def _check_commit(config: Path, place: Place, now: Pin) -> None:
     """
     target = config.resolve()
     git = repository.readable(target.parent, os.environ)
-    text = git.texts(target.name, ["HEAD"])[0] if git is not None else None
-    known = (history.heads(text) if text is not None else None) or {}
-    was = known.get(place.environment)
+    text = git.texts([Version("HEAD", git.path(target.name))])[0] if git is not None else None
+    known = history.past(text) if text is not None else None
+    was = known.heads.get(place.environment) if known is not None else None
     if was is None or was.epoch < now.epoch:
         return
     why = pins.refusal(was, now, place, "of the last commit")

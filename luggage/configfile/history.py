@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 
-from luggage.configfile.module import ConfigError, parse
+from luggage.configfile.module import NAME, ConfigError, parse
 from luggage.configfile.pins import Pin
 from luggage.crypto import keys, names
 from luggage.crypto.errors import SecretError
@@ -20,10 +20,11 @@ _SHORT = 10
 
 @dataclass(frozen=True)
 class Past:
-    """The environments' keys as a commit, which `name` names, had them."""
+    """The project and its environments' keys as a commit, which `name` names, had them."""
 
     name: str
     heads: Mapping[str, Pin]
+    project: str = ""
 
 
 @dataclass(frozen=True)
@@ -35,25 +36,34 @@ class Commit:
     author: str
 
 
-def heads(source: bytes) -> dict[str, Pin] | None:
-    """The public key and epoch of each environment, or None where the module is no Python.
+def past(source: bytes, name: str = "") -> Past | None:
+    """What a module says of its keys, or None where it is no Python; `name` is that of its commit.
 
-    It reads less strictly than the grammar, and faster: a past state need only be comparable.
+    It reads less strictly than the grammar, and faster: a past state need only be comparable. But
+    nothing beside the value of the top-level assignment counts: whoever can write the module could
+    hide its keys behind others there.
     """
     try:
         tree = parse(_SEALED.sub(b"", source))
     except ConfigError:
         return None
+    words: dict[str | None, ast.expr] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Call):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(isinstance(it, ast.Name) and it.id == NAME for it in targets):
+                words = {word.arg: word.value for word in node.value.keywords}
+    project, table = words.get("project"), words.get("environments")
     found: dict[str, Pin] = {}
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Dict):
-            continue
-        for key, value in zip(node.keys, node.values, strict=True):
-            if isinstance(key, ast.Constant) and isinstance(value, ast.Call):
-                pin = _head(value)
-                if pin is not None and names.is_place(key.value):
-                    found[str(key.value)] = pin
-    return found
+    for key, value in (
+        zip(table.keys, table.values, strict=True) if isinstance(table, ast.Dict) else ()
+    ):
+        if isinstance(key, ast.Constant) and isinstance(value, ast.Call):
+            pin = _head(value)
+            if pin is not None and names.is_place(key.value):
+                found[str(key.value)] = pin
+    known = isinstance(project, ast.Constant) and names.is_place(project.value)
+    return Past(name, found, str(project.value) if known else "")  # type: ignore[union-attr]
 
 
 def _head(call: ast.Call) -> Pin | None:
@@ -84,6 +94,21 @@ def broken(now: Mapping[str, Pin], past: Iterable[Past]) -> Iterator[tuple[str, 
         why = next((why for why in found if why), None)
         if why:
             yield name, why
+
+
+def renamed(project: str, now: Mapping[str, Pin], past: Iterable[Past]) -> Past | None:
+    """The first of `past` that has another project, where it is more than another name.
+
+    A project that went on under another name has nothing to compare a key with: no pin, no value.
+    It may do so with keys of a later epoch alone, as after a rotation.
+    """
+    for state in past:
+        same = [(now[name], was) for name, was in state.heads.items() if name in now]
+        if state.project not in ("", project) and not all(
+            pin.epoch > was.epoch and pin.public_key != was.public_key for pin, was in same
+        ):
+            return state
+    return None
 
 
 def _why(now: Pin, was: Pin, state: str) -> str | None:

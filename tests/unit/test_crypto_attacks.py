@@ -180,6 +180,18 @@ ROWS = {
         "not the public key",
         "not the public key",
     ),
+    "public key and values replaced, the old key put up beside it": Row(
+        lambda: (
+            module(
+                {n: f'"{sealed(n, PLANTED, key=ATTACKER)}"' for n in GOOD},
+                public=ATTACKER.public.dump(),
+            )
+            + f'PAGES = [[[[[{{"prod": dict(public_key="{PROD.public.dump()}", epoch=3)}}]]]]]\n'
+        ),
+        "no-match",
+        "its public key changed without a new epoch",
+        "not the public key",
+    ),
     "public key of low order": Row(
         lambda: module(GOOD, public=low_order()), "public-key", "low order", "low order"
     ),
