@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import sys
@@ -11,32 +10,29 @@ from example_app.client import Client
 from example_app.robot import Robot, seconds
 from example_deploy.config import SECRETS, App
 from example_deploy.parts import account
+from luggage.commands.arguments import Words
+from luggage.commands.deployment import current
 from luggage.run import claim, settings
 
 MAIN_OK = True
 
-EXAMPLES = f"""\
+EXAMPLES = """\
 examples:
-  SECRET_KEY="$(cat demo.key)" python -m deploy loop
-  SECRET_KEY="$(cat demo.key)" API_URL=https://lines.example/1 python -m deploy loop --every 60
+  SECRET_KEY="$(cat demo.key)" python -m {package} loop
+  SECRET_KEY="$(cat demo.key)" API_URL=https://lines.example/1 python -m {package} loop --every 60
 
 variables:
-{settings.describe(App)}
+{variables}
 """
 
 
 def main(argv: list[str]) -> int:
     """Run the robot until TERM or INT comes."""
-    parser = argparse.ArgumentParser(
-        prog="python -m deploy loop",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=EXAMPLES,
-    )
+    parser = Words("loop", __doc__, EXAMPLES, current(), variables=settings.describe(App))
     parser.add_argument(
         "--every", type=seconds, default=4.0, metavar="SECONDS", help="default: %(default)s"
     )
-    options = parser.parse_args(argv[1:])
+    options = parser.read(argv[1:])
     app = settings.read(App, os.environ)
     server = settings.read(settings.Server, os.environ)
     claim(os.environ)

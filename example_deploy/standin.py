@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from example_deploy.config import App
 from example_deploy.parts import data_folder
+from luggage.commands.arguments import Words
+from luggage.commands.deployment import current
 from luggage.run import claim, settings
 from luggage.run.server import serve
 
 MAIN_OK = True
 
-EXAMPLES = f"""\
+EXAMPLES = """\
 examples:
-  DATA_DIR=data python -m deploy standin
-  STANDIN_PORT=9001 python -m deploy standin
+  DATA_DIR=data python -m {package} standin
+  STANDIN_PORT=9001 python -m {package} standin
 
 variables:
-{settings.describe(App)}
+{variables}
 """
 
 
 def main(argv: list[str]) -> int:
     """Serve it on 127.0.0.1 until TERM or INT comes."""
-    argparse.ArgumentParser(
-        prog="python -m deploy standin",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=EXAMPLES,
-    ).parse_args(argv[1:])
+    Words("standin", __doc__, EXAMPLES, current(), variables=settings.describe(App)).read(argv[1:])
     app = settings.read(App, os.environ)
     claim(os.environ)
     folder = str(data_folder(app, os.environ))

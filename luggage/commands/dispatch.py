@@ -6,6 +6,7 @@ import ast
 import importlib.util
 import os
 import pkgutil
+import re
 import sys
 from dataclasses import dataclass
 from typing import TextIO
@@ -17,6 +18,7 @@ from luggage.errors import LuggageError, UsageError
 
 MARKER = "MAIN_OK"
 GENERIC = "luggage.commands"
+_KEYS = ("lugkey", "lugbundle")
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         if not commands:
             where = " in this artifact" if deployment.packed else ""
             page = usage(package, find(package), packed=deployment.packed)
-            raise UsageError(f"command '{words[0]}': there is none{where}", page)
+            raise UsageError(f"{_named(words[0])}: there is none{where}", page)
         command = commands[words[0].replace("_", "-")]
         words = [argv[0], command.module, *words[1:]]
         result = mainland.main(argv=words, root=_importable(command), marker=MARKER)
@@ -136,6 +138,12 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         # Python flushes stdout once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _named(word: str) -> str:
+    """A word that names no command, but for one that could be a secret put there by mistake."""
+    harmless = re.fullmatch(r"[A-Za-z0-9_-]{1,32}", word) and not word.startswith(_KEYS)
+    return f"command '{word}'" if harmless else "that command"
 
 
 def _importable(command: Command) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
+from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.start import Openable
 from luggage.run import claim, listen, settings
@@ -24,12 +24,8 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
 
     `secrets`, if given, are opened first: an error is told once, instead of by every worker.
     """
-    package = current().package
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {package} gunicorn",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=EXAMPLES.format(package=package, variables=settings.describe(settings.Server)),
+    parser = Words(
+        "gunicorn", __doc__, EXAMPLES, current(), variables=settings.describe(settings.Server)
     )
     parser.add_argument(
         "app",
@@ -38,7 +34,7 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
         default=app,
         help="a WSGI app: package.module:name",
     )
-    options = parser.parse_args(argv[1:])
+    options = parser.read(argv[1:])
     server = settings.read(settings.Server, os.environ)
     claim(os.environ)
     if secrets is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -26,15 +25,9 @@ examples:
 def main(argv: list[str], config: Path | None = None) -> int:
     """Make environment argv[1] in `config` or the deployment's own; the key file on stdout."""
     deployment = current()
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {deployment.package} keygen",
-        description=__doc__,
-        epilog=EXAMPLES.format(package=deployment.package),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = words.Words("keygen", __doc__, EXAMPLES, deployment)
     parser.add_argument("env", metavar="ENV", help="such as prod: a-z, 0-9 and -")
-    options = parser.parse_args(argv[1:])
+    options = parser.read(argv[1:])
     root = deployment.root.resolve()
     path = config or deployment.config
     made = keygen.add(path, root, options.env, words.ignored)

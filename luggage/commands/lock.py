@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 
 from luggage.buildpex import refresh
+from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.errors import LuggageError
 
@@ -24,19 +24,14 @@ The locks of the packing tools and of the tests are made anew as well, where the
 
 def main(argv: list[str]) -> int:
     """Refresh every lock of the checkout; a line on stdout for each that changed."""
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {current().package} {argv[0]}",
-        description=__doc__,
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = Words(argv[0], __doc__, EXAMPLES, current())
     parser.add_argument(
         "--upgrade",
         nargs="*",
         metavar="NAME",
         help="let go of the pins of these, or of all where none is named",
     )
-    options = parser.parse_args(argv[1:])
+    options = parser.read(argv[1:])
     root = current().root
     present = [locked for locked in refresh.LOCKS if (root / locked.source).exists()]
     if not present:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import tempfile
 from pathlib import Path
 
 from luggage.buildpex import process
+from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.configfile import merge, write
 from luggage.configfile.module import ConfigError
@@ -30,18 +30,11 @@ _MOST_CONFLICTS = 127  # git merge-file's status is their number, up to this
 
 def main(argv: list[str]) -> int:
     """Merge the versions in the files argv[1] (the base), argv[2] (ours) and argv[3] (theirs)."""
-    package = current().package
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {package} merge-driver",
-        description=__doc__,
-        epilog=EXAMPLES.format(package=package),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = Words("merge-driver", __doc__, EXAMPLES, current())
     for name in ("base", "ours", "theirs"):
         parser.add_argument(name, metavar=name.upper(), type=Path)
     parser.add_argument("path", metavar="PATH", help="what the file is called in the repository")
-    options = parser.parse_args(argv[1:])
+    options = parser.read(argv[1:])
     texts = [write.read(path) for path in (options.base, options.ours, options.theirs)]
     try:
         plan = merge.plan(*texts)

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from luggage.buildpex import Pack, artifact, collect, git, layers, lock, process, sources
 from luggage.buildpex.pack import TOOLS
+from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.errors import LuggageError, UsageError
 
@@ -28,11 +29,11 @@ examples:
 def main(argv: list[str], pack: Pack) -> int:
     """Pack the deployment; the path of the pex on stdout, everything else on stderr."""
     deployment = current()
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {deployment.package} {argv[0]}",
-        description="Packs the deployment, its dependencies and its sealed secrets into one file.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = Words(
+        argv[0],
+        "Packs the deployment, its dependencies and its sealed secrets into one file.",
+        EXAMPLES,
+        deployment,
     )
     parser.add_argument("--output", type=Path, metavar="DIR", help="where to (default: build)")
     parser.add_argument(
@@ -46,7 +47,7 @@ def main(argv: list[str], pack: Pack) -> int:
     )
     parser.add_argument("--commit", metavar="HEX", help="the commit, if git is not here")
     parser.add_argument("--dirty", action="store_true", help="the sources differ from the commit")
-    options = parser.parse_args(argv[1:])
+    options = parser.read(argv[1:])
     root = deployment.root.resolve()
     output = (options.output or root / "build").absolute()
     process.interruptible()

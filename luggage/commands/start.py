@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import os
 import signal
@@ -10,6 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
+from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
 from luggage.errors import LuggageError, all_wrong
@@ -54,13 +54,14 @@ def main(
     LuggageError: it gets the opened secrets, which may be values that no process can use.
     """
     package = current().package
-    parser = argparse.ArgumentParser(
-        prog=f"python -m {package} start",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        epilog=EXAMPLES.format(package=package, variables=typed.describe(typed.Server, *settings)),
+    parser = Words(
+        "start",
+        __doc__,
+        EXAMPLES,
+        current(),
+        variables=typed.describe(typed.Server, *settings),
     )
-    parser.parse_args(argv[1:])
+    parser.read(argv[1:])
     _quit_on_signals()
     wrong = typed.problems([typed.Server, *settings], os.environ)
     if wrong:

@@ -1,62 +1,20 @@
-"""A command's words → its options, echoing none of them: any may be a secret put there by mistake.
-
-Beside that, what such a command tells of files: a path as the user sees it, and whether git
-ignores it.
-"""
+"""What an editing command tells: a path as the user sees it, bytes, whether git ignores a file."""
 
 from __future__ import annotations
 
-import argparse
 import os
-import re
 import shutil
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 from luggage.buildpex import process
-from luggage.commands.deployment import Deployment
-from luggage.crypto import Secret, names
-from luggage.errors import LuggageError, UsageError
+from luggage.commands.arguments import Words
+from luggage.crypto import Secret
+from luggage.errors import LuggageError
 
-_KEY = re.compile(r"lug(?:key|bundle)[0-9]")
+__all__ = ["Words", "ignored", "put_out", "shown"]
+
 _IGNORED, _NOT_IGNORED = 0, 1
-
-
-class Words(argparse.ArgumentParser):
-    """The parser of one command, with its examples."""
-
-    def __init__(self, command: str, about: str | None, epilog: str, deployment: Deployment):
-        super().__init__(
-            prog=f"python -m {deployment.package} {command}",
-            description=about,
-            epilog=epilog.format(package=deployment.package),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        self.command = command
-
-    def read(self, words: list[str]) -> argparse.Namespace:
-        """The options; raises UsageError."""
-        if any(_KEY.match(word) for word in words):
-            raise UsageError(
-                f"{self.command}: a private key was given as an argument, where others can see it",
-                "consider it leaked: rotate it; and give the name of a key file instead",
-            )
-        return self.parse_args(words)
-
-    def error(self, message: str) -> NoReturn:
-        """Refuse, without the words."""
-        raise UsageError(
-            f"{self.command}: these arguments cannot be read", self.format_usage().strip()
-        )
-
-    def check_secret(self, name: str) -> None:
-        """Refuse what cannot be a secret's name."""
-        if not names.is_secret(name):
-            raise UsageError(
-                f"{self.command}: not the name of a secret", "A-Z, 0-9 and _, such as LINES_API_KEY"
-            )
 
 
 def shown(path: Path) -> Path:

@@ -65,7 +65,7 @@ def test_alone_or_help_lists_commands(shop: Path, words: tuple[str, ...]) -> Non
     assert not re.search(r"^  config ", done.stdout, re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", ["nosuch", "config", "__main__", "../greet", "greet.py", ""])
+@pytest.mark.parametrize("name", ["nosuch", "config", "__main__", "a" * 32])
 def test_unknown_command_is_one_clear_error(shop: Path, name: str) -> None:
     """A word that names no command, and a module that is not one, are refused with the list."""
     done = run(shop, name)
@@ -73,6 +73,44 @@ def test_unknown_command_is_one_clear_error(shop: Path, name: str) -> None:
     assert done.stderr.startswith(f"error: command '{name}': there is none\n")
     assert re.search(r"^        greet +Say hello\.$", done.stderr, re.MULTILINE)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "name", ["../greet", "greet.py", "", "a" * 33, "lugkey1", "lugbundle1", "q z", "hé", "p@ss"]
+)
+def test_a_word_that_could_be_a_secret_is_not_echoed(shop: Path, name: str) -> None:
+    """Only what looks like a command's name is repeated."""
+    done = run(shop, name)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: that command: there is none\n")
+    assert not name or name not in done.stderr
+
+
+def listed() -> list[str]:
+    """The commands of the example."""
+    words = [sys.executable, "-m", "deploy"]
+    page = subprocess.run(words, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return re.findall(r"^  ([a-z-]+) +[A-Z]", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", listed())
+@pytest.mark.parametrize("canary", ["--canary-4f1e", "lugkey1.canary-4f1e", "canary-4f1e"])
+def test_no_command_echoes_its_arguments(command: str, canary: str) -> None:
+    """Any of them could be a secret put there by mistake; `bundle` alone names files."""
+    if (command, canary) == ("bundle", "canary-4f1e"):
+        canary = "--show=canary-4f1e"
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy", command, *[canary] * 6],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        stdin=subprocess.DEVNULL,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "canary" not in done.stdout + done.stderr
 
 
 def test_import_error_inside_a_command_shows_itself(shop: Path) -> None:

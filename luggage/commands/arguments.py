@@ -1,0 +1,51 @@
+"""A command's words → its options, echoing none: any may be a secret put there by mistake."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from typing import NoReturn
+
+from luggage.commands.deployment import Deployment
+from luggage.crypto import names
+from luggage.errors import UsageError
+
+KEY = re.compile(r"lug(?:key|bundle)[0-9]")
+
+
+class Words(argparse.ArgumentParser):
+    """The parser of one command, with its examples; `more` is what else they are filled with."""
+
+    def __init__(
+        self, command: str, about: str | None, epilog: str, deployment: Deployment, **more: str
+    ):
+        super().__init__(
+            prog=f"python -m {deployment.package} {command}",
+            description=about,
+            epilog=epilog.format(package=deployment.package, **more),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        self.command = command
+
+    def read(self, words: list[str]) -> argparse.Namespace:
+        """The options; raises UsageError."""
+        if any(KEY.match(word) for word in words):
+            raise UsageError(
+                f"{self.command}: a private key was given as an argument, where others can see it",
+                "consider it leaked: rotate it; and give the name of a key file instead",
+            )
+        return self.parse_args(words)
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse, without the words."""
+        raise UsageError(
+            f"{self.command}: these arguments cannot be read", self.format_usage().strip()
+        )
+
+    def check_secret(self, name: str) -> None:
+        """Refuse what cannot be a secret's name."""
+        if not names.is_secret(name):
+            raise UsageError(
+                f"{self.command}: not the name of a secret", "A-Z, 0-9 and _, such as LINES_APIKEY"
+            )
