@@ -10,8 +10,8 @@ from pathlib import Path
 from luggage.buildpex import process
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
-from luggage.configfile import merge, write
-from luggage.configfile.module import ConfigError
+from luggage.configfile import grammar, merge, write
+from luggage.configfile.module import NAME, ConfigError
 from luggage.errors import LuggageError, all_wrong
 
 MAIN_OK = True
@@ -74,7 +74,17 @@ def _as_text(ours: Path, texts: list[bytes], why: str) -> int:
     """Git's own merge, for what is no config module: nothing is known of its secrets."""
     clean, merged = _text_merge(*texts)
     ours.write_bytes(merged)
-    print(f"note: {why}: merged as text, not by its secrets: look at it", file=sys.stderr)
+    told = f"{why}: merged as text, not by its secrets"
+    if clean and NAME.encode() in merged:
+        try:
+            grammar.read(merged)
+        except ConfigError as error:
+            wrong = error.message.removeprefix("config.py: ")
+            raise LuggageError(
+                f"{told}; what came of it is refused: {wrong}",
+                "mend it; once `check` finds nothing: git add",
+            ) from None
+    print(f"note: {told}: look at it", file=sys.stderr)
     return 0 if clean else 1
 
 

@@ -13,6 +13,7 @@ from luggage.errors import LuggageError
 NAME = "SECRETS"
 MAX_BYTES = 16 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
+_MARKER = re.compile(rb"^<{7} ", re.MULTILINE)
 _HINT = "docs/format.md §4 says how SECRETS is written"
 
 
@@ -36,7 +37,18 @@ def parse(source: bytes) -> ast.Module:
         line = error.lineno or 0
     except (ValueError, RecursionError, MemoryError):
         line = 0
-    raise ConfigError("not valid Python: `python -m py_compile` shows what is wrong", line)
+    marker = _MARKER.search(source)
+    if marker:
+        raise ConfigError(
+            "merge conflict markers: settle them",
+            source.count(b"\n", 0, marker.start()) + 1,
+            "python -m deploy git-setup: then git merges config.py by itself, secret by secret",
+        )
+    raise ConfigError(
+        "not valid Python",
+        line,
+        "what is wrong: cd to its folder; python -m py_compile config.py",
+    )
 
 
 def _check_text(source: bytes) -> None:

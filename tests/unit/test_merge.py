@@ -53,7 +53,8 @@ class Driver:
         assert out == ""
         assert [path.read_bytes() for path in paths[::2]] == [base, theirs]
         text = paths[1].read_bytes()
-        assert status == int(b"<<<<<<<" in text)
+        left = error is not None and "what came of it is refused" in error.message
+        assert status == int(left or b"<<<<<<<" in text)
         return Outcome(text, error, note)
 
 
@@ -424,15 +425,29 @@ def test_a_clean_text_merge_that_is_wrong_is_a_conflict(drive: Driver) -> None:
 
 
 @pytest.mark.parametrize("version", ["base", "ours", "theirs"])
+def test_conflict_markers_are_called_so(drive: Driver) -> None:
+    """A module with markers is told with the line of the first, and how git spares one that."""
+    first, ours, theirs = sides(put("B"), put("B"))
+    done = drive(first.source, ours.source, theirs.source)
+    line = done.text[: done.text.index(b"<<<<<<< ")].count(b"\n") + 1
+    with pytest.raises(ConfigError, match=f"line {line}: merge conflict markers: settle") as told:
+        grammar.read(done.text)
+    assert "git-setup" in told.value.render()
+    with pytest.raises(ConfigError, match="line 1: not valid Python") as told:
+        grammar.read(b"x = (\n")
+    assert "python -m py_compile config.py" in told.value.render()
+
+
 def test_what_is_no_config_module_merges_as_text_and_says_so(drive: Driver, version: str) -> None:
     """Nothing is known of its secrets, so git's own merge is made, and told with its line."""
     first, ours, theirs = sides(put("A", "prod"), lambda side: None)
     given = {"base": first.source, "ours": ours.source, "theirs": theirs.source}
     given[version] = given[version].replace(b"epoch=1", b"epoch=0x1")
     done = drive(*given.values())
-    assert done.error is None
-    assert f"depot/config.py: {version}: line 12: " in done.note
-    assert "merged as text" in done.note
+    told = done.note if version == "base" else done.error.render()
+    assert (done.error is None) == (version == "base"), "what came of it is refused"
+    assert f"depot/config.py: {version}: line 12: " in told
+    assert "merged as text" in told
     given["theirs"] = given["theirs"].replace(b"A = 1", b"A = 3")
     given["ours"] = given["ours"].replace(b"A = 1", b"A = 2")
     done = drive(*given.values())
