@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--output", metavar="FILE", type=Path, help="a new file, mode 0600")
     parser.add_argument("--show", action="store_true", help="also to a terminal")
     options = parser.read(argv[1:])
-    if options.output is None and sys.stdout.isatty() and not options.show:
+    if options.output is None and words.on_terminal("bundle") and not options.show:
         raise LuggageError(
             "bundle: stdout is a terminal, so the keys are not shown",
             "write them to a file: --output FILE, or add: --show",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 
 from luggage.commands import keyed, words
 from luggage.commands.deployment import current
@@ -37,7 +36,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--show", action="store_true", help="also to a terminal")
     options = parser.read(argv[1:])
     parser.check_secret(options.name)
-    terminal = sys.stdout.isatty()
+    terminal = words.on_terminal("decrypt")
     if terminal and not options.show:
         raise LuggageError(
             "decrypt: stdout is a terminal, so the value is not shown",

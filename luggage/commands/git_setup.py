@@ -32,22 +32,31 @@ examples:
   python -m {package} git-setup --hook
   python -m {package} git-setup --remove
 """
-# A driver that cannot run leaves ours as if it were merged: then git's own merge does the work.
+# A driver that cannot run leaves ours as if it were merged: then git's own merge does the work, and
+# as nobody verified what came of it, it is a conflict even where its lines have none.
 _DRIVER = (
     '(cd {root} && exec {run} merge-driver "$OLDPWD/%O" "$OLDPWD/%A" "$OLDPWD/%B" %P) || '
-    "{{ grep -q '^<<<<<<< ' %A && exit 1; echo 'luggage: merged as text' >&2; "
-    "git merge-file -L ours -L base -L theirs %A %O %B; }}"
+    "{{ grep -q '^<<<<<<< ' %A && exit 1; "
+    "echo 'luggage: merged as text, which nothing verified: once `check` finds nothing, git add' "
+    ">&2; git merge-file -L ours -L base -L theirs %A %O %B; exit 1; }}"
 )
 # `check` reads the file, so what is staged must be that.
 _HOOK = """\
 #!/bin/sh
 {mark}
+python={python}
 if ! git diff --cached --quiet -- {path} && ! git diff --quiet -- {path}; then
     echo 'error: config.py: staged otherwise than it is, so it cannot be checked' >&2
     echo 'hint: git add it as it is, or git stash --keep-index' >&2
     exit 1
 fi
-cd {root} && exec {run} check
+cd {root} || exit 1
+if ! command -v "$python" >/dev/null; then
+    echo "error: hook pre-commit: $python is gone" >&2
+    echo 'hint: python3 -m {package} git-setup --hook' >&2
+    exit 1
+fi
+exec "$python" -m {package} check
 """
 
 
@@ -62,6 +71,7 @@ class Plan:
     hook: Path
     mark: str
     script: str
+    check: str
 
 
 def main(argv: list[str]) -> int:
@@ -115,7 +125,8 @@ class Clone(Git):
 def _plan(git: Clone, deployment: Deployment) -> Plan:
     inside = git.line("rev-parse", "--show-prefix")
     root = str(Path(inside).parent)
-    run = f"{shlex.quote(sys.executable)} -m {deployment.package}"
+    python = shlex.quote(sys.executable)
+    run = f"{python} -m {deployment.package}"
     if "%" in root + run:
         raise LuggageError(
             f"{deployment.folder}: git cannot call what has a '%' in its path", "move the checkout"
@@ -130,7 +141,14 @@ def _plan(git: Clone, deployment: Deployment) -> Plan:
         f"{_pattern(inside + deployment.config.name)} merge={driver}",
         git.path("hooks/pre-commit"),
         mark,
-        _HOOK.format(mark=mark, path=path, root=shlex.quote(root), run=run),
+        _HOOK.format(
+            mark=mark,
+            path=path,
+            root=shlex.quote(root),
+            python=python,
+            package=deployment.package,
+        ),
+        f"cd {shlex.quote(root)} && {run} check",
     )
 
 
@@ -149,7 +167,7 @@ def _set_up(git: Clone, plan: Plan, *, hook: bool) -> list[str]:
     if hook and there and not _is_ours(there, plan):
         raise LuggageError(
             f"{shown(plan.hook)}: is there already, and is never overwritten",
-            f"add to it: {plan.script.splitlines()[-1].replace('exec ', '')}",
+            f"add to it: {plan.check}",
         )
     done = []
     settings = {
@@ -194,8 +212,11 @@ def _remove(git: Clone, plan: Plan) -> list[str]:
 
 def _is_ours(script: str, plan: Plan) -> bool:
     """Whether a hook is one that this made, if for another interpreter, and nobody changed."""
-    lines, ours = script.splitlines(), plan.script.splitlines()
-    return lines[:-1] == ours[:-1] and lines[-1].endswith(ours[-1].rpartition(" -m ")[2])
+    return _any_python(script) == _any_python(plan.script)
+
+
+def _any_python(script: str) -> str:
+    return re.sub(r"^python=.*", "", script, count=1, flags=re.MULTILINE)
 
 
 def _text(path: Path) -> str | None:

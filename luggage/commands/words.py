@@ -12,7 +12,7 @@ from luggage.commands.arguments import Words
 from luggage.crypto import Secret
 from luggage.errors import LuggageError
 
-__all__ = ["Words", "ignored", "put_out", "shown"]
+__all__ = ["Words", "ignored", "on_terminal", "put_out", "shown"]
 
 _IGNORED, _NOT_IGNORED = 0, 1
 
@@ -21,6 +21,13 @@ def shown(path: Path) -> Path:
     """`path` as seen from the working directory, where it lies in it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def on_terminal(command: str) -> bool:
+    """Whether stdout is a terminal; raises LuggageError where it is closed."""
+    if sys.stdout is None:
+        raise LuggageError(f"{command}: stdout is closed", "send it somewhere: … > FILE")
+    return sys.stdout.isatty()
 
 
 def put_out(command: str, text: Secret) -> None:

@@ -120,6 +120,23 @@ def test_a_terminal_gets_no_bytes_that_it_would_obey(checkout: Checkout) -> None
     assert checkout.run("decrypt", "TRAP", key="demo.key").stdout == b"\x1b]0;canary\x07"
 
 
+@pytest.mark.parametrize("words", [("decrypt", "SITE"), ("bundle", "demo.key")])
+def test_a_stdout_that_is_closed_is_one_error(checkout: Checkout, words: tuple[str, ...]) -> None:
+    """`>&-`: there is nowhere to write to, and no traceback."""
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$@" >&-', "sh", sys.executable, "-m", "depot", *words],
+        cwd=checkout.root,
+        env=checkout.environ("demo.key"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {words[0]}: stdout is closed\nhint: ")
+    assert done.stderr.count("\n") == 2
+    assert (checkout.root / "demo.key").read_text().startswith("lugkey1.")
+
+
 def test_a_stdout_that_is_full_is_an_error(checkout: Checkout) -> None:
     """The value is not silently lost."""
     with Path("/dev/full").open("wb") as full:

@@ -148,6 +148,26 @@ def test_the_hook_stops_a_commit_that_check_refuses(checkout: Checkout) -> None:
     commit(checkout.root, "other")
 
 
+def test_a_hook_whose_python_is_gone_says_what_to_do(checkout: Checkout) -> None:
+    """`.venv` was removed: one error, no commit, and the way out, which mends it."""
+    for name in ("LINES_API_KEY", "MOOD_API_KEY"):
+        checkout.run("encrypt", name, value=b"x")
+    commit(checkout.root, "sealed")
+    checkout.run("git-setup", "--hook")
+    hook = checkout.root / ".git/hooks/pre-commit"
+    hook.write_text(hook.read_text().replace(sys.executable, "'/no where/python'"))
+    (checkout.root / "other.txt").write_text("x")
+    git(checkout.root, "add", "-A")
+    done = git(checkout.root, "commit", "-m", "m", check=False)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "error: hook pre-commit: /no where/python is gone\n"
+        "hint: python3 -m depot git-setup --hook\n"
+    )
+    assert b"pre-commit" in checkout.run("git-setup", "--hook").stdout
+    assert git(checkout.root, "commit", "-m", "m", check=False).returncode == 0
+
+
 def test_the_hook_for_pre_commit_runs_check(checkout: Checkout) -> None:
     """What .pre-commit-hooks.yaml names is a command of every deployment."""
     text = (Path(__file__).parent.parent.parent / ".pre-commit-hooks.yaml").read_text()
@@ -155,6 +175,30 @@ def test_the_hook_for_pre_commit_runs_check(checkout: Checkout) -> None:
     assert entry == "  entry: python -m deploy check"
     done = checkout.run("check", "--help")
     assert (done.returncode, b"pre-commit" in done.stdout) == (0, True)
+
+
+def test_a_driver_that_cannot_run_never_merges_silently(checkout: Checkout) -> None:
+    """Also where the lines do not conflict: a value sealed to a key that was replaced meanwhile."""
+    for name in "ABCDEFGHI":
+        checkout.run("encrypt", name, value=b"x")
+    commit(checkout.root)
+    git(checkout.root, "checkout", "-q", "-b", "theirs")
+    checkout.run("encrypt", "I", value=b"new")
+    commit(checkout.root)
+    git(checkout.root, "checkout", "-q", "-b", "ours", "HEAD~")
+    checkout.config.write_text(
+        checkout.config.read_text().replace("from luggage", "\nfrom luggage")
+    )
+    commit(checkout.root)
+    checkout.run("git-setup")
+    name = f"merge.{DRIVER}.driver"
+    driver = git(checkout.root, "config", name).stdout.strip()
+    git(checkout.root, "config", name, driver.replace(sys.executable, "/nowhere/python"))
+    done = git(checkout.root, "merge", "theirs", check=False)
+    assert done.returncode == 1
+    assert "which nothing verified" in done.stderr
+    assert "<<<<<<<" not in checkout.config.read_text()
+    assert "UU depot/config.py" in git(checkout.root, "status", "--porcelain").stdout
 
 
 def test_a_driver_that_cannot_run_merges_as_text(checkout: Checkout) -> None:
