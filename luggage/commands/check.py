@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from luggage.commands import past, repository, trust, words
+from luggage.commands import past, pinning, repository, words
 from luggage.commands.deployment import current
 from luggage.commands.repository import RECENT, Repository
 from luggage.configfile import check, history, pins, write
@@ -92,11 +92,15 @@ def main(argv: list[str], config: Path | None = None, published: Sequence[str] =
     gathered = past.gather(git, path.resolve().name, options.base, deep=options.deep)
     findings.left_out += gathered.left_out
     lines = _lines(source, stated)
+    # Of a key that was replaced no hint may say how to trust it.
+    replaced = {problem.replaced for problem in problems}
+    now = replace(now, heads={k: v for k, v in now.heads.items() if k not in replaced})
     for name, why in history.broken(now.heads, gathered.states):
         _add_head(findings, lines, name, why, "restore it from git; `rotate` makes a new key")
     _check_project(now, gathered.states, findings)
-    if stated is not None:
+    if now.project:
         _check_pins(now, gathered.states, lines, findings)
+    _note_changes(now, gathered.base)
     if git is not None:
         _check_keys(git, now, gathered.states, allowed, findings)
     for note in findings.left_out:
@@ -133,6 +137,18 @@ def _check_project(now: Past, states: Sequence[Past], findings: _Findings) -> No
         )
 
 
+def _note_changes(now: Past, base: Past | None) -> None:
+    """What no error is told of: with the epoch as it should be, only people can tell."""
+    was = base.heads if base is not None else {}
+    for name, pin in now.heads.items():
+        if name in was and was[name] != pin:
+            print(
+                f"note: environment '{name}': key {was[name].key_id} epoch {was[name].epoch} in "
+                f"the base, key {pin.key_id} epoch {pin.epoch} now: was it announced?",
+                file=sys.stderr,
+            )
+
+
 def _lines(source: bytes, stated: Config | None) -> dict[str, int]:
     """The line of each environment's public key."""
     if stated is None:
@@ -150,9 +166,13 @@ def _add_head(
 def _check_pins(
     now: Past, states: Sequence[Past], lines: Mapping[str, int], findings: _Findings
 ) -> None:
-    file = trust.location(os.environ)
+    file = pinning.location(os.environ)
     try:
         pinned = pins.read(file)
+    except LuggageError as error:
+        findings.problems.append(error.message)
+        findings.hints.append(error.hint or "")
+        return
     except OSError as error:
         findings.left_out.append(f"pins: {file} cannot be read: {error.strerror}")
         return
@@ -161,15 +181,10 @@ def _check_pins(
         # Under another name it is still the project that this user knew.
         known = [Place(project, name) for project in projects]
         place = next((place for place in known if place in pinned), None)
-        why = pins.refusal(pinned[place], pin, place, "you sealed to") if place else None
-        if why:
-            _add_head(
-                findings,
-                lines,
-                name,
-                why.partition(": ")[2],
-                "where the rotation was announced: python -m deploy encrypt NAME --trust KEYID",
-            )
+        why = pins.refusal(pinned[place], pin, "you sealed to") if place else None
+        if place and why:
+            hint = pinning.advice(pinned[place], pin, name)
+            _add_head(findings, lines, name, why, hint)
 
 
 def _check_keys(

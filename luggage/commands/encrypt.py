@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from luggage.commands import trust, words
+from luggage.commands import pinning, words
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import seal
 from luggage.crypto import Secret, names, types
@@ -47,7 +47,7 @@ def main(argv: list[str], config: Path | None = None) -> int:
     options = _options(argv[1:], deployment)
     path = config or deployment.config
     place = seal.place(path, options.name, options.env)
-    trusted = trust.check(path, place, options.trust)
+    trusted = pinning.check(path, place, options.trust)
     value = _value(options, place.environment)
     put = seal.put(path, place, value, options.type)
     print(
@@ -64,13 +64,13 @@ def main(argv: list[str], config: Path | None = None) -> int:
 
 
 def _options(argv: list[str], deployment: Deployment) -> argparse.Namespace:
-    parser = words.Words("encrypt", __doc__, EXAMPLES.replace("{trust}", trust.HELP), deployment)
+    parser = words.Words("encrypt", __doc__, EXAMPLES.replace("{trust}", pinning.HELP), deployment)
     parser.add_argument("name", metavar="NAME", help="such as LINES_API_KEY: A-Z, 0-9 and _")
     parser.add_argument("--env", metavar="E", help="the environment, where there are several")
     parser.add_argument("--file", metavar="F", type=Path, help="the file that holds the value")
     parser.add_argument("--type", default="text", help="text, bytes, json or url (default: text)")
     parser.add_argument("--trust", metavar="KEYID", help="the environment's new key, once compared")
-    options, extra = parser.parse_known_args(argv)
+    options, extra = parser.parse_known_args(pinning.separated(argv))
     if extra:
         raise UsageError(
             "encrypt: the value must not be on the command line; nothing was written",

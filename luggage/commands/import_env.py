@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from luggage.commands import repository, trust, words
+from luggage.commands import pinning, repository, words
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import batch, dotenv, seal
 from luggage.configfile.batch import Done
@@ -36,16 +36,18 @@ _MOST_LINES = 20
 def main(argv: list[str], config: Path | None = None) -> int:
     """Seal the values of file argv[1] into `config` or the deployment's own."""
     deployment = current()
-    parser = words.Words("import-env", __doc__, EXAMPLES.replace("{trust}", trust.HELP), deployment)
+    parser = words.Words(
+        "import-env", __doc__, EXAMPLES.replace("{trust}", pinning.HELP), deployment
+    )
     parser.add_argument("file", metavar="FILE", help="such as .env")
     parser.add_argument("--env", metavar="E", help="the environment, where there are several")
     parser.add_argument("--trust", metavar="KEYID", help="the environment's new key, once compared")
-    options = parser.read(argv[1:])
+    options = parser.read(pinning.separated(argv[1:]))
     path = config or deployment.config
     file = Path(options.file)
     values = _values(file)
     place = seal.place(path, next(iter(values)), options.env)
-    trusted = trust.check(path, place, options.trust)
+    trusted = pinning.check(path, place, options.trust)
     done = batch.apply(path, place, values)
     trusted.remember()
     for verb, names in (("added", done.added), ("replaced", done.replaced)):

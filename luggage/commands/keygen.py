@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from luggage.commands import trust, words
+from luggage.commands import pinning, words
 from luggage.commands.deployment import current
 from luggage.configfile import keygen
 
@@ -31,7 +31,7 @@ def main(argv: list[str], config: Path | None = None) -> int:
     root = deployment.root.resolve()
     path = config or deployment.config
     made = keygen.add(path, root, options.env, words.ignored)
-    trust.own(path, options.env)
+    pinning.own(path, options.env)
     print(made.path)
     print(
         f"note: key {made.key_id} opens environment '{options.env}': copy the file to a safe "

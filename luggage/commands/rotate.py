@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from luggage.commands import keyed, trust, words
+from luggage.commands import keyed, pinning, words
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import rotate
 from luggage.configfile.rotate import Rotated
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     root = deployment.root.resolve()
     done = rotate.rotate(deployment.config, root, options.env, given, words.ignored)
     print(done.path, flush=True)
-    trust.own(deployment.config, options.env)
+    pinning.own(deployment.config, options.env)
     print(_notes(done, options.env, deployment), file=sys.stderr)
     return 0
 

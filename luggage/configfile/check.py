@@ -33,11 +33,15 @@ _OTHERS = {
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """What is wrong, and the line it is in, from 1; line 0 is the module as a whole."""
+    """What is wrong, and the line it is in, from 1; line 0 is the module as a whole.
+
+    `replaced` is an environment whose public key is not that of any of its values.
+    """
 
     line: int
     message: str
     hint: str = ""
+    replaced: str = ""
 
     def __str__(self) -> str:
         where = f"line {self.line}: " if self.line else ""
@@ -154,8 +158,11 @@ class _Walk:
 
     def environments(self, node: ast.expr) -> None:
         seen: dict[str, str] = {}
+        used = grammar.key_ids(node.values if isinstance(node, ast.Dict) else ())
         for name, value in self.entries(node, names.is_place):
             words = self.call(value, "Environment")
+            if self.replaced(name, words, used):
+                continue
             key_id = self.public_key(name, words.get("public_key"))
             if key_id and key_id in seen:
                 self.note(value, f"environments '{seen[key_id]}' and '{name}' have the same key")
@@ -173,6 +180,22 @@ class _Walk:
             for secret in self.required:
                 if secret not in there:
                     self.found.append(_lacking(name, secret, value.lineno))
+
+    def replaced(self, environment: str, words: Mapping[str, ast.expr], used: set[str]) -> bool:
+        """Whether the key was replaced: then nothing else of the environment is worth a word."""
+        public, values = words.get("public_key"), words.get("values")
+        if public is None or not isinstance(values, ast.Dict):
+            return False
+        try:
+            key_id = keys.parse_public(self.reader.string(public).value).id
+        except (ConfigError, SecretError):
+            return False
+        texts = [it.value if isinstance(it, ast.Constant) else None for it in values.values]
+        why = grammar.replaced(texts, key_id, used)
+        if why:
+            message = f"environment '{environment}': {why}"
+            self.found.append(Problem(public.lineno, message, grammar.RESTORE, environment))
+        return why is not None
 
     def public_key(self, environment: str, node: ast.expr | None) -> str:
         """The key id, or nothing where the key is wrong, which is noted."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import NoReturn
 
 from luggage.configfile import plain
@@ -58,8 +59,9 @@ class Reader:
             self.refuse(words["project"], "the project's name does not follow the grammar")
         required = self.required(words["required"]) if "required" in words else None
         table, nodes = self.table(words["environments"], names.is_place)
+        used = key_ids(nodes)
         environments = {
-            entry.key.value: self.environment(node)
+            entry.key.value: self.environment(node, entry.key.value, used)
             for entry, node in zip(table.entries, nodes, strict=True)
         }
         public = [environment.public_key for environment in environments.values()]
@@ -165,7 +167,8 @@ class Reader:
         opening = self.offset(node.lineno, node.col_offset)
         return Table(opening, tuple(entries)), node.values
 
-    def environment(self, node: ast.expr) -> Environment:
+    def environment(self, node: ast.expr, name: str, used: set[str]) -> Environment:
+        """One environment; `used` are the key ids of all."""
         callee, words = self.call(node, "Environment")
         public = self.string(words["public_key"])
         try:
@@ -180,16 +183,21 @@ class Reader:
         if not isinstance(epoch, ast.Constant) or not names.is_count(epoch.value):
             self.refuse(epoch, "the epoch is not an integer from 1 to 2^63 - 1")
         table, nodes = self.table(words["values"], names.is_secret)
+        texts = [it.value if isinstance(it, ast.Constant) else None for it in nodes]
+        changed = replaced(texts, public_key.id, used)
+        if changed:
+            line = words["public_key"].lineno
+            raise ConfigError(f"environment '{name}': {changed}", line, RESTORE)
         values = {}
         for entry, value in zip(table.entries, nodes, strict=True):
             values[entry.key.value] = literal = self.string(value)
             problem = _sealed_problem(literal.value, public_key.id)
             if problem:
-                name = entry.key.value
                 raise ConfigError(
-                    f"secret '{name}': {problem}",
+                    f"secret '{entry.key.value}': {problem}",
                     value.lineno,
-                    f"remove the line, then: python -m deploy encrypt {name}",
+                    "remove the line, then: "
+                    f"python -m deploy encrypt {entry.key.value} --env {name}",
                 )
         assert isinstance(epoch.value, int)  # noqa: S101 - is_count says so
         epoch_at = Span(
@@ -221,6 +229,44 @@ _WORDS = {
     "Secrets": ("format", "project", "required", "environments"),
     "Environment": ("public_key", "epoch", "values"),
 }
+
+
+RESTORE = (
+    "restore the public key from git, unless it was rotated by hand: python -m deploy rotate "
+    "re-seals;\nnothing was sealed: whoever put the key there could read it"
+)
+
+
+def replaced(texts: Iterable[object], key_id: str, used: set[str]) -> str | None:
+    """What to say where all values of an environment are sealed to one other key than its own.
+
+    Then it is the key that was changed, not the values. Where another environment has that key it
+    is a value that was copied.
+    """
+    found = set()
+    for text in texts:
+        try:
+            found.add(envelope.recipient(text) if isinstance(text, str) else "")
+        except RefusalError:
+            found.add("")
+    if len(found) != 1 or "" in found or found & used:
+        return None
+    return (
+        f"its public key was replaced: its values are sealed to key {found.pop()}, "
+        f"but it has key {key_id}"
+    )
+
+
+def key_ids(nodes: Iterable[ast.expr]) -> set[str]:
+    """The ids of the keys of some environments, without a word about what is wrong with them."""
+    found = set()
+    for node in nodes:
+        for word in node.keywords if isinstance(node, ast.Call) else ():
+            value = word.value.value if isinstance(word.value, ast.Constant) else None
+            if word.arg == "public_key" and isinstance(value, str):
+                with suppress(SecretError):
+                    found.add(keys.parse_public(value).id)
+    return found
 
 
 def _sealed_problem(text: str, key_id: str) -> str | None:

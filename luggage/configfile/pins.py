@@ -73,18 +73,30 @@ def remember(file: Path, place: Place, pin: Pin) -> None:
     write.update(file, lambda text: _dump(_parse(text, file) | {place: pin}))
 
 
-def refusal(pinned: Pin, now: Pin, place: Place, known_as: str) -> str | None:
-    """Why `now` is not to be sealed to, where `pinned` is what `known_as` names; None if it is.
-
-    The same key in a later epoch is read by no one else, so it is no reason.
-    """
-    if pinned.public_key == now.public_key and pinned.epoch <= now.epoch:
+def refusal(pinned: Pin, now: Pin, known_as: str) -> str | None:
+    """Why `now` is not to be sealed to, where `pinned` is what `known_as` names; None if it is."""
+    if pinned == now:
         return None
-    return (
-        f"environment '{place.environment}' of project '{place.project}': not the public key "
-        f"{known_as}: that was key {pinned.key_id} (epoch {pinned.epoch}), this is key "
-        f"{now.key_id} (epoch {now.epoch})"
+    if is_stretched(pinned, now):
+        return (
+            f"its epoch went on without a new key: key {pinned.key_id} {known_as} had epoch "
+            f"{pinned.epoch}, now it has epoch {now.epoch}"
+        )
+    why = (
+        f"not the public key {known_as}: that was key {pinned.key_id} (epoch {pinned.epoch}), "
+        f"this is key {now.key_id} (epoch {now.epoch})"
     )
+    if now.epoch >= pinned.epoch:
+        return why
+    return (
+        f"{why}, older than the one {known_as}: another branch, a rotation that was undone, or an "
+        "attacker's rollback"
+    )
+
+
+def is_stretched(pinned: Pin, now: Pin) -> bool:
+    """Whether it is the same key in a later epoch, which no rotation makes."""
+    return pinned.public_key == now.public_key and pinned.epoch < now.epoch
 
 
 def _dump(pins: Mapping[Place, Pin]) -> bytes:
@@ -97,14 +109,12 @@ def _dump(pins: Mapping[Place, Pin]) -> bytes:
 
 
 def _parse(text: bytes, file: Path) -> dict[Place, Pin]:
-    # Another process may have made the file this moment and not written it yet.
-    if not text:
-        return {}
     pins = _try_parse(text)
     if pins is None:
         raise LuggageError(
             f"{file}: not the pins that luggage wrote",
-            "move it away: every public key is then pinned anew, as on the first use",
+            "restore it from a backup; without it trust on first use starts again, for every "
+            "project:\nwhere you move it away, compare each key id with whoever keeps the key",
         )
     return pins
 

@@ -13,6 +13,7 @@ from luggage.crypto import Secret, envelope, keys
 from luggage.crypto.envelope import Context
 from luggage.crypto.keys import PublicKey
 
+LF = "\n"
 CHANGED = "its public key changed without a new epoch"
 
 
@@ -120,6 +121,42 @@ def test_another_folder_does_not_hide_a_change(checkout: Checkout, committed: bo
         (told,) = errors(checkout, *words)
         assert CHANGED in told
         assert "(depot/config.py)" in told
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_replaced_key_is_told_once(checkout: Checkout, epoch: int) -> None:
+    """Where the values were left: no hint walks anybody into sealing to, or trusting, that key."""
+    checkout.do("encrypt", "EXTRA", value=b"x")
+    checkout.commit()
+    old, new = checkout.key("prod").public, keys.generate().public
+    checkout.change(old.dump(), new.dump())
+    checkout.change("epoch=1,", f"epoch={epoch},")
+    checkout.change('"MOOD_API_KEY")', '"MOOD_API_KEY", "NEW_KEY")')
+    why = (
+        f"config.py: line {checkout.config.read_text().partition(new.dump())[0].count(LF) + 1}: "
+        f"environment 'prod': its public key was replaced: its values are sealed to key {old.id}, "
+        f"but it has key {new.id}"
+    )
+    assert errors(checkout) == [why]
+    for words in (("check",), ("encrypt", "NEW_KEY"), ("trust", "prod", new.id)):
+        told = checkout.refuse(*words, value=b"x")
+        assert why in told
+        assert "restore the public key from git, unless it was rotated" in told
+        assert "deploy encrypt" not in told
+        assert "deploy trust" not in told
+
+
+def test_what_changed_against_the_base_is_always_noted(checkout: Checkout) -> None:
+    """A rotation is no error, but somebody has to know of it."""
+    old, base = checkout.key("prod").public.id, checkout.git("rev-parse", "HEAD")
+    assert "announced" not in checkout.run("check", "--base", base).stderr
+    new = swap(checkout, 2).id
+    done = checkout.run("check", "--base", base)
+    assert done.returncode == 0
+    assert (
+        f"note: environment 'prod': key {old} epoch 1 in the base, key {new} epoch 2 now: was it "
+        "announced?"
+    ) in done.stderr
 
 
 def test_a_deployment_that_git_does_not_know_is_told(checkout: Checkout) -> None:

@@ -148,7 +148,10 @@ ROWS = {
     ),
     "of another epoch": Row(lambda: text(sealed("PAY_KEY", epoch=2)), "context", None),
     "all moved to a later epoch": Row(
-        lambda: module(GOOD, epoch=4), "context", "epoch went on without a new key"
+        lambda: module(GOOD, epoch=4),
+        "context",
+        "epoch went on without a new key",
+        "epoch went on without a new key",
     ),
     "all moved to an earlier epoch": Row(
         lambda: module(GOOD, epoch=2), "context", "epoch", "not the public key"

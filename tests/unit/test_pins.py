@@ -80,6 +80,7 @@ def test_two_processes_that_pin_at_once_both_do(tmp_path: Path) -> None:
         b'{"format": "luggage-pins-v1", "pins": {"a": 1}}',
         b'{"format": "luggage-pins-v1", "pins": {}, "more": 1}',
         b"\xff",
+        b"",
     ],
 )
 def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, text: bytes) -> None:
@@ -88,7 +89,7 @@ def test_a_file_that_is_not_ours_is_refused(tmp_path: Path, text: bytes) -> None
     file.write_bytes(text)
     with pytest.raises(LuggageError) as caught:
         pins.read(file)
-    assert "move it away" in str(caught.value.hint)
+    assert "trust on first use starts again, for every project" in str(caught.value.hint)
     with pytest.raises(LuggageError):
         pins.remember(file, PLACE, PIN)
     assert text == file.read_bytes()
@@ -134,7 +135,7 @@ def test_an_announced_rotation_is_trusted_by_its_key_id(checkout: Checkout) -> N
     new = checkout.rekey(epoch=2).public
     old = keys.parse_public(PIN.public_key).id
     told = checkout.refuse("encrypt", "LINES_API_KEY", "--trust", old, value=b"x")
-    assert "--trust: not the key of environment 'demo'" in told
+    assert "trust: not the key of environment 'demo'" in told
     checkout.refuse("encrypt", "LINES_API_KEY", "--trust", CANARY, value=b"x")
     done = checkout.run("encrypt", "LINES_API_KEY", "--trust", new.id, value=b"x")
     assert done.returncode == 0
@@ -143,11 +144,93 @@ def test_an_announced_rotation_is_trusted_by_its_key_id(checkout: Checkout) -> N
 
 
 def test_an_epoch_that_goes_back_is_refused(checkout: Checkout) -> None:
-    """The same key in an older epoch is an old state of the file."""
-    checkout.change("epoch=1,", "epoch=3,")
-    checkout.do("encrypt", "LINES_API_KEY", value=b"x")
+    """An older key is an old state of the file: what that may mean, and how to go back to it."""
+    old = checkout.key().public
+    new = checkout.rekey(epoch=3)
+    checkout.do("encrypt", "LINES_API_KEY", "--trust", new.public.id, value=b"x")
+    checkout.do("remove", "LINES_API_KEY", "--required")
+    checkout.change(new.public.dump(), old.dump())
     checkout.change("epoch=3,", "epoch=2,")
-    assert "(epoch 3), this is key" in checkout.refuse("encrypt", "LINES_API_KEY", value=b"x")
+    told = checkout.refuse("encrypt", "LINES_API_KEY", value=b"x")
+    assert "(epoch 3), this is key" in told
+    assert "another branch, a rotation that was undone, or an attacker's rollback" in told
+    assert "to go back to the older key: python -m deploy trust demo KEYID" in told
+    assert "another copy of the repository" in told
+    checkout.do("trust", "demo", old.id)
+    checkout.do("encrypt", "LINES_API_KEY", value=b"x")
+
+
+def test_the_same_key_in_a_later_epoch_is_never_trusted(checkout: Checkout) -> None:
+    """No rotation makes that: encrypt refuses it as check does, and it is never pinned."""
+    checkout.change("epoch=1,", "epoch=2,")
+    key_id = checkout.key().public.id
+    for words in (("encrypt", "A"), ("encrypt", "A", "--trust", key_id), ("trust", "demo", key_id)):
+        told = checkout.refuse(*words, value=b"x")
+        assert "its epoch went on without a new key" in told
+    assert "its epoch went on without a new key" in checkout.refuse("check")
+    assert pins.read(checkout.pins)[PLACE].epoch == 1
+
+
+@pytest.mark.parametrize("committed", [False, True])
+@pytest.mark.parametrize("project", ["thing", "things"])
+def test_a_first_use_is_no_trust_where_the_history_knows_another(
+    checkout: Checkout, committed: bool, project: str
+) -> None:
+    """Without a pin a rotation, or another project's name, has to be trusted by its key id."""
+    checkout.commit()
+    forget(checkout)
+    new = checkout.key().public
+    if project == "thing":
+        new = checkout.rekey(epoch=2).public
+    checkout.change('project="thing"', f'project="{project}"')
+    if committed:
+        checkout.commit()
+        checkout.commit("later")
+    told = checkout.refuse("encrypt", "LINES_API_KEY", value=CANARY.encode())
+    assert "you never sealed to it" in told
+    assert "python -m deploy trust demo KEYID" in told
+    assert not checkout.pins.exists()
+    checkout.do("encrypt", "LINES_API_KEY", "--trust", new.id, value=b"x")
+    checkout.do("encrypt", "LINES_API_KEY", value=b"x")
+
+
+def test_a_rotation_is_trusted_without_sealing(checkout: Checkout) -> None:
+    """So that a hook that runs `check` lets a colleague commit; without KEYID it shows both."""
+    old = checkout.key().public
+    new = checkout.rekey(epoch=2).public
+    assert "python -m deploy trust demo KEYID" in checkout.refuse("check")
+    shown = f"trusted: key {old.id} epoch 1\nhere:    key {new.id} epoch 2\n"
+    assert checkout.do("trust", "demo") == shown
+    assert "trust: not the key of environment" in checkout.refuse("trust", "demo", old.id)
+    assert pins.read(checkout.pins)[PLACE] == Pin(old.dump(), 1)
+    checkout.do("trust", "demo", new.id)
+    assert pins.read(checkout.pins)[PLACE] == Pin(new.dump(), 2)
+    assert "not the public key" not in checkout.refuse("check")
+    assert "no such environment" in checkout.refuse("trust", "prod")
+    forget(checkout)
+    assert checkout.do("trust", "demo").startswith("trusted: none yet\n")
+
+
+def test_a_key_id_may_look_like_an_option(checkout: Checkout) -> None:
+    """One key id in 64 starts with '-'."""
+    new = keys.generate().public
+    while not new.id.startswith("-"):
+        new = keys.generate().public
+    checkout.change(checkout.key().public.dump(), new.dump())
+    checkout.change("epoch=1,", "epoch=2,")
+    checkout.do("encrypt", "LINES_API_KEY", "--trust", new.id, "--type", "text", value=b"x")
+    (checkout.root / ".env").write_text("A=b\n")
+    checkout.do("import-env", ".env", "--trust", new.id)
+    checkout.do("trust", "demo", new.id)
+
+
+def test_damaged_pins_are_one_finding_among_others(checkout: Checkout) -> None:
+    """`check` goes on; its hint says what removing the file means."""
+    checkout.pins.write_bytes(b"")
+    told = checkout.refuse("check")
+    assert "pins.json: not the pins that luggage wrote" in told
+    assert "trust on first use starts again, for every project" in told
+    assert "LINES_API_KEY is required" in told
 
 
 @pytest.mark.parametrize("words", [(), ("--trust",)])
@@ -162,7 +245,9 @@ def test_another_key_than_the_last_commits_is_refused(
     told = checkout.refuse("encrypt", "LINES_API_KEY", *given, value=CANARY.encode())
     assert "not the public key of the last commit" in told
     checkout.change("epoch=1,", "epoch=2,")
-    checkout.do("encrypt", "LINES_API_KEY", *given, value=b"x")
+    if not given:
+        assert "you never sealed to it" in checkout.refuse("encrypt", "LINES_API_KEY", value=b"x")
+    checkout.do("encrypt", "LINES_API_KEY", "--trust", new, value=b"x")
 
 
 def test_where_the_pins_cannot_be_kept_it_goes_on(checkout: Checkout) -> None:
