@@ -67,6 +67,16 @@ def make(folder: Path, locks: Sequence[Path]) -> Path:
     A lock that is in it already is not installed again. Two at once wait for each other. A folder
     that is not ours is left alone.
     """
+    try:
+        return _made(folder, locks)
+    except OSError as error:
+        _fail(
+            f"{folder}: cannot be made: {error.strerror}: {error.filename or folder}",
+            f"make {folder.parent} writable for this user, or work in a copy of your own",
+        )
+
+
+def _made(folder: Path, locks: Sequence[Path]) -> Path:
     python = folder / "bin" / "python"
     with _locked(folder):
         stamps = folder / STAMP
@@ -140,7 +150,7 @@ def _say(text: str) -> None:
     print(f"luggage: {text}", file=sys.stderr, flush=True)
 
 
-def _fail(message: str, hint: str) -> None:
+def _fail(message: str, hint: str) -> NoReturn:
     raise SystemExit(f"error: {message}\nhint: {hint}")
 
 

@@ -132,6 +132,22 @@ def test_half_made_one_is_made_again(tmp_path: Path, lock: Path, wheels: Path) -
     assert make(folder, lock, wheels).returncode == 0
 
 
+def test_a_place_that_cannot_be_written_to_is_one_error(
+    tmp_path: Path, lock: Path, wheels: Path
+) -> None:
+    """No traceback, but the folder, why, and what to do; a read-only file system is as good."""
+    (tmp_path / "checkout").mkdir()
+    (tmp_path / "checkout" / "file").touch()
+    for place, folder in ((Path("/proc"), "/proc"), (tmp_path / "checkout" / "file", "file")):
+        done = make(place / ".venv", lock, wheels)
+        assert (done.returncode, done.stdout) == (1, "")
+        told = done.stderr.splitlines()
+        assert not [line for line in told if "Traceback" in line]
+        assert told[-2].startswith(f"error: {place}/.venv: cannot be made: ")
+        assert told[-1].startswith(f"hint: make {place} writable")
+        assert folder in told[-1]
+
+
 def test_missing_debian_package_is_named(tmp_path: Path, lock: Path, wheels: Path) -> None:
     """Where Python has no ensurepip, as on a bare Debian, python3-venv is named in a line."""
     hidden = (
