@@ -424,7 +424,6 @@ def test_a_clean_text_merge_that_is_wrong_is_a_conflict(drive: Driver) -> None:
         compile(done.text, "config.py", "exec")
 
 
-@pytest.mark.parametrize("version", ["base", "ours", "theirs"])
 def test_conflict_markers_are_called_so(drive: Driver) -> None:
     """A module with markers is told with the line of the first, and how git spares one that."""
     first, ours, theirs = sides(put("B"), put("B"))
@@ -438,6 +437,7 @@ def test_conflict_markers_are_called_so(drive: Driver) -> None:
     assert "python -m py_compile config.py" in told.value.render()
 
 
+@pytest.mark.parametrize("version", ["base", "ours", "theirs"])
 def test_what_is_no_config_module_merges_as_text_and_says_so(drive: Driver, version: str) -> None:
     """Nothing is known of its secrets, so git's own merge is made, and told with its line."""
     first, ours, theirs = sides(put("A", "prod"), lambda side: None)
