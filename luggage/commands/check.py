@@ -47,7 +47,8 @@ examples:
 UNKNOWN = """\
 note: no check without a key can tell who sealed a value, or whether it is the right one;
   nor does it look for keys and plaintext in old commits, or for names the code asks for that
-  `required` leaves out"""
+  `required` leaves out; damage inside a sealed value, or two values swapped, shows only with
+  the key: SECRET_KEY_FILE=KEY python -m deploy secrets"""
 _MOST_HINTS = 8
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,12 +9,12 @@ from pathlib import Path
 
 from luggage.buildpex import process
 from luggage.buildpex.git import Git
+from luggage.configfile import leaked
 from luggage.crypto.secret import Secret
 from luggage.errors import LuggageError
 
 # Where a key or an epoch may change; so that a commit that only added a secret costs nothing.
 _HEADS = "public_key|epoch|lugpub|project"
-_PRIVATE = r"lug(key|bundle)1\.[A-Za-z0-9_-]+"
 _NO_MATCH = 1
 _AT_ONCE = 16
 _MOST_MOVES = 8
@@ -145,11 +144,14 @@ class Repository(Git):
         return commit, day
 
     def private_keys(self) -> list[Found]:
-        """What is shaped like a private key in any tracked file, on disk or in the index."""
+        """What is shaped like a private key in any tracked file, on disk or in the index; in base64
+        as well, as far as it stands in one line.
+        """
         top = self._line("rev-parse", "--show-toplevel")
         if top is None:
             return []
-        words = ("grep", "--no-color", "--no-column", "-a", "-z", "-n", "-o", "-E", "-e", _PRIVATE)
+        patterns = [word for pattern in leaked.PATTERNS for word in ("-e", pattern)]
+        words = ("grep", "--no-color", "--no-column", "-a", "-z", "-n", "-o", "-E", *patterns)
         answers = process.capture_all(
             [["git", *words], ["git", *words[:1], "--cached", *words[1:]]],
             environ=self.environ,
@@ -162,8 +164,8 @@ class Repository(Git):
                 why = err.decode(errors="replace").strip()
                 raise LuggageError(f"git grep: cannot look for private keys: {why}")
             for line in out.split(b"\n"):
-                path, number, text = _match(line)
-                if text:
+                path, number, coded = _match(line)
+                for text in leaked.candidates(coded):
                     found[path, number, text] = Found(Path(top) / path, number, Secret(text))
         return [found[place] for place in sorted(found)]
 
@@ -190,9 +192,9 @@ def readable(folder: Path, environ: Mapping[str, str]) -> Repository | None:
         return None
 
 
-def _match(line: bytes) -> tuple[str, int, str]:
+def _match(line: bytes) -> tuple[str, int, bytes]:
     """`path NUL line NUL text`, as git grep writes it, or nothing."""
     parts = line.split(b"\0")
-    if len(parts) != 3 or not parts[1].isdigit() or not re.fullmatch(_PRIVATE.encode(), parts[2]):
-        return "", 0, ""
-    return parts[0].decode("utf-8", "replace"), int(parts[1]), parts[2].decode()
+    if len(parts) != 3 or not parts[1].isdigit():
+        return "", 0, b""
+    return parts[0].decode("utf-8", "replace"), int(parts[1]), parts[2]

@@ -13,7 +13,7 @@ from luggage.configfile import grammar, history, listing, unlock, write
 from luggage.configfile.history import Commit
 from luggage.configfile.model import Config
 from luggage.crypto.errors import SecretError
-from luggage.errors import LuggageError
+from luggage.errors import LuggageError, all_wrong
 
 MAIN_OK = True
 
@@ -22,7 +22,8 @@ One line for each secret of each environment, and for each name in `required` th
 (KEY ID `missing`). COMMIT, DATE and AUTHOR are of the last commit that touched the secret's line.
 
 The type is inside the sealed box, so without a key it is `?`. Where SECRET_KEY_FILE or SECRET_KEY
-holds a key, it is shown for the environments that the key opens, and so is `damaged`.
+holds a key, it is shown for the environments that the key opens, and so is `damaged`:
+then the exit status is 1, and stderr says why.
 
 --json prints an array of objects, in the same order:
   environment  string                     name     string
@@ -48,11 +49,15 @@ def main(argv: list[str], config: Path | None = None) -> int:
     path = config or deployment.config
     source = write.read(path)
     stated = grammar.read(source)
-    found = listing.rows(source, stated, _blame(path, source), _kinds(stated))
+    kinds, damaged = _kinds(stated)
+    found = listing.rows(source, stated, _blame(path, source), kinds)
     if options.json:
         print(json.dumps(listing.document(found), indent=2))
     else:
-        print(listing.table(found))
+        print(listing.table(found), flush=True)
+    if damaged:
+        hints = dict.fromkeys(error.hint for error in damaged if error.hint)
+        raise LuggageError(all_wrong(error.message for error in damaged), "\n".join(hints))
     return 0
 
 
@@ -69,15 +74,18 @@ def _blame(path: Path, source: bytes) -> dict[int, Commit | None] | None:
     return dict.fromkeys(range(1, source.count(b"\n") + 2))
 
 
-def _kinds(stated: Config) -> dict[tuple[str, str], str]:
-    """The type of each secret that a key in the sources opens; no key is no error."""
+def _kinds(stated: Config) -> tuple[dict[tuple[str, str], str], list[LuggageError]]:
+    """The type of each secret that a key in the sources opens, and why some do not open; no key is
+    no error.
+    """
     try:
         given = keyed.given(os.environ)
     except SecretError as error:
         if error.reason != "no-key":
             print(f"note: no types: {error.message}", file=sys.stderr)
-        return {}
+        return {}, []
     found = {}
+    damaged = []
     opened = unlock.opened(stated, given)
     if not opened:
         print(f"note: no types: {given.source} opens no environment", file=sys.stderr)
@@ -85,7 +93,8 @@ def _kinds(stated: Config) -> dict[tuple[str, str], str]:
         for name in stated.environments[environment].values:
             try:
                 kind = unlock.value(stated, environment, name, key).kind
-            except LuggageError:
+            except LuggageError as error:
                 kind = "damaged"
+                damaged.append(error)
             found[environment, name] = kind
-    return found
+    return found, damaged

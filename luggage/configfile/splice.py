@@ -117,7 +117,7 @@ def rekey(
     return _made(source, cuts, wanted)
 
 
-def add_environment(source: bytes, name: str, public_key: str) -> bytes:
+def add_environment(source: bytes, name: str, public_key: str, epoch: int = 1) -> bytes:
     """The module with a new environment `name` without values; raises ConfigError."""
     config = check_new_environment(source, name)
     callee = next(
@@ -127,12 +127,12 @@ def add_environment(source: bytes, name: str, public_key: str) -> bytes:
     block = [
         f'"{name}": {callee}('.encode(),
         STEP + f'public_key="{public_key}",'.encode(),
-        STEP + b"epoch=1,",
+        STEP + f"epoch={epoch},".encode(),
         STEP + b"values={},",
         b"),",
     ]
     wanted = config.meaning()
-    wanted.environments[name] = (callee, public_key, 1)
+    wanted.environments[name] = (callee, public_key, epoch)
     wanted.values[name] = {}
     new = _made(source, edits.add(source, config.table, {name: block}), wanted)
     if "." not in callee and not _binds(source, callee):

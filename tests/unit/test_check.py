@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shutil
 import subprocess
@@ -57,6 +58,7 @@ def test_all_right_is_one_line_and_what_it_cannot_know(checkout: Checkout) -> No
     assert done.stdout == "depot/config.py: all right: secrets: 4; environments: demo, prod\n"
     assert done.returncode == 0
     assert "can tell who sealed a value, or whether it is the right one" in done.stderr
+    assert "damage inside a sealed value, or two values swapped" in done.stderr
     assert "not checked" not in done.stderr
 
 
@@ -291,6 +293,27 @@ def test_a_private_key_that_git_tracks_is_told(checkout: Checkout, staged: bool)
     assert "notes.txt: line 3" not in told
     assert text not in told
     assert bundle not in told
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("form", ["-x", "AAAA", "base64", "urlsafe"])
+def test_a_private_key_is_found_in_what_surrounds_it(
+    checkout: Checkout, form: str, before: str
+) -> None:
+    """More characters behind it, or coded in base64, wherever in the coded text it starts."""
+    for key in (checkout.key().dump(), Bundle((checkout.key(), keys.generate())).dump()):
+        text = f"{before}{'=' if before else ''}{key.reveal()}".encode()
+        match form:
+            case "base64":
+                text = b"key: " + base64.b64encode(text + b"\xff\xfe?\n")
+            case "urlsafe":
+                text = base64.urlsafe_b64encode(text).rstrip(b"=")
+            case _:
+                text += form.encode()
+        (checkout.root / "notes.txt").write_bytes(text + b"\n")
+        checkout.git("add", "-A")
+        (told,) = errors(checkout)
+        assert f"notes.txt: line 1: the private key {checkout.key().public.id}" in told
 
 
 def test_a_key_that_is_public_on_purpose_is_allowed_by_its_file(checkout: Checkout) -> None:

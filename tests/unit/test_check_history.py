@@ -159,6 +159,22 @@ def test_what_changed_against_the_base_is_always_noted(checkout: Checkout) -> No
     ) in done.stderr
 
 
+@pytest.mark.parametrize("committed", [False, True])
+def test_an_environment_made_again_goes_on_with_its_epochs(
+    checkout: Checkout, committed: bool
+) -> None:
+    """Removed and made anew by keygen, it passes `check`, with a key file of its own."""
+    before, _, rest = checkout.config.read_text().partition('        "prod":')
+    checkout.config.write_text(before + rest.partition("        ),\n")[2])
+    if committed:
+        checkout.commit("removed")
+    assert checkout.do("keygen", "prod") == f"{checkout.root / 'prod.2.key'}\n"
+    for name in ("LINES_API_KEY", "MOOD_API_KEY"):
+        checkout.do("encrypt", name, value=b"x")
+    checkout.do("check")
+    assert grammar.read(checkout.config.read_bytes()).environments["prod"].epoch == 2
+
+
 def test_a_deployment_that_git_does_not_know_is_told(checkout: Checkout) -> None:
     """With --base it is an error, without one a note: there is nothing to compare with."""
     checkout.git("rm", "-q", "--cached", "depot/config.py")

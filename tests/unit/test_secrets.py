@@ -47,6 +47,21 @@ def test_the_table_has_a_line_for_each(checkout: Checkout) -> None:
     ]
 
 
+def test_what_a_key_finds_damaged_is_an_error(checkout: Checkout) -> None:
+    """Two values swapped, which no check sees without the key: the reason is that of `decrypt`."""
+    key = str(checkout.root / "demo.key")
+    one, other = checkout.sealed()["EXTRA"], checkout.sealed()["LINES_API_KEY"]
+    checkout.change(one, "swap")
+    checkout.change(other, one)
+    checkout.change("swap", other)
+    assert checkout.run("secrets").returncode == 0
+    done = checkout.run("secrets", SECRET_KEY_FILE=key)
+    assert (done.returncode, done.stdout.count("damaged")) == (1, 2)
+    for name in ("EXTRA", "LINES_API_KEY"):
+        told = checkout.refuse("decrypt", name, SECRET_KEY_FILE=key)
+        assert told.splitlines()[0] in done.stderr.splitlines()
+
+
 def test_a_key_shows_the_types_of_what_it_opens(checkout: Checkout) -> None:
     """Only of its environment; what does not open is `damaged`."""
     key = str(checkout.root / "demo.key")
@@ -54,7 +69,8 @@ def test_a_key_shows_the_types_of_what_it_opens(checkout: Checkout) -> None:
     found = json.loads(checkout.do("secrets", "--json", SECRET_KEY_FILE=key))
     assert [row["type"] for row in found] == ["json", "text", None, None, None]
     checkout.change(one, other)
-    found = json.loads(checkout.do("secrets", "--json", SECRET_KEY_FILE=key))
+    done = checkout.run("secrets", "--json", SECRET_KEY_FILE=key)
+    found = json.loads(done.stdout)
     assert [row["type"] for row in found] == ["damaged", "text", None, None, None]
 
 
