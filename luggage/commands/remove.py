@@ -36,5 +36,6 @@ def main(argv: list[str]) -> int:
     where = done.environment + (" and from `required`" if done.required else "")
     print(f"{words.shown(deployment.config)}: {name} removed from {where}")
     if done.left:
-        print(f"note: {', '.join(done.left)} has {name} still", file=sys.stderr)
+        have = "has" if len(done.left) == 1 else "have"
+        print(f"note: {', '.join(done.left)} {have} {name} still", file=sys.stderr)
     return 0

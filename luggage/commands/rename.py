@@ -43,7 +43,10 @@ def main(argv: list[str]) -> int:
     changed = ", ".join(done.environments) + (" and in `required`" if done.required else "")
     print(f"{words.shown(deployment.config)}: {old} renamed to {new} for {changed}")
     if done.left:
-        print(f"note: {', '.join(done.left)} has {old} still: do the same there", file=sys.stderr)
+        have = "has" if len(done.left) == 1 else "have"
+        print(
+            f"note: {', '.join(done.left)} {have} {old} still: do the same there", file=sys.stderr
+        )
     if done.required_left:
         print(
             f"warning: `required` names {old} until then, so {', '.join(done.environments)} does "

@@ -38,18 +38,26 @@ def main(argv: list[str]) -> int:
     given = keyed.given(os.environ)
     root = deployment.root.resolve()
     done = rotate.rotate(deployment.config, root, options.env, given, words.ignored)
-    print(done.path, flush=True)
+    print(words.shown(done.path), flush=True)
     pinning.own(deployment.config, options.env)
     print(_notes(done, options.env, deployment), file=sys.stderr)
     return 0
 
 
 def _notes(done: Rotated, environment: str, deployment: Deployment) -> str:
-    old = os.environ.get(sources.FILE) or "OLD.key"
+    # A start with keys of two environments is refused.
+    given = None if done.others else os.environ.get(sources.FILE)
+    old = given or "OLD.key"
     new = words.shown(done.path)
     both = f"{environment}.both.key"
     values = "\n".join(f"  {name}" for name in done.names) or "  (it has none)"
-    return f"""\
+    several = f"""\
+warning: the key given is also of {" and ".join(done.others)}, and a start with keys of two
+  environments is refused: OLD.key is a file with the old key {done.old_id} alone
+"""
+    return (
+        (several if done.others else "")
+        + f"""\
 note: environment '{environment}' is at epoch {done.epoch}, with key {done.key_id}
 note: copy {new} to a safe place; nothing can make it again
 note: to roll it out without a gap:
@@ -61,3 +69,4 @@ note: tell your colleagues the new key id, {done.key_id}, by another way than th
 warning: git's history stays readable to the old key, {done.old_id}; where it may have got out,
   get a new value from whoever issues it, and encrypt that, for each of:
 {values}"""
+    )

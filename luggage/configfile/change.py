@@ -124,7 +124,7 @@ def _one(config: Config, name: str, environment: str | None) -> str:
         where = f"environment '{place}' has" if environment or len(having) else "there is"
         raise LuggageError(
             f"secret '{name}': {where} none of that name",
-            _known(config, tuple(config.environments)),
+            _known(config, (environment,) if environment else tuple(config.environments)),
         )
     return place
 

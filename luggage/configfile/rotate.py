@@ -17,13 +17,16 @@ from luggage.errors import LuggageError
 
 @dataclass(frozen=True)
 class Rotated:
-    """The new key's file, id and epoch, the old key's id, and the names of the values."""
+    """The new key's file, id and epoch, the old key's id, the names of the values, and the other
+    environments that the given keys open.
+    """
 
     path: Path
     key_id: str
     epoch: int
     old_id: str
     names: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
 
 def rotate(
@@ -48,7 +51,8 @@ def rotate(
         write.update(config, lambda source: _rekeyed(source, environment, epoch, old, new))
     after = grammar.read(write.read(config))
     there = tuple(after.environments[environment].values)
-    return Rotated(path, new.public.id, epoch, old.public.id, there)
+    others = tuple(name for name in unlock.opened(before, given) if name != environment)
+    return Rotated(path, new.public.id, epoch, old.public.id, there, others)
 
 
 def key_path(root: Path, environment: str, epoch: int) -> Path:
