@@ -7,8 +7,8 @@ import re
 from typing import NoReturn
 
 from luggage.commands.deployment import Deployment
-from luggage.crypto import names
 from luggage.errors import UsageError
+from luggage.proof import manifest
 
 KEY = re.compile(r"lug(?:key|bundle)[0-9]")
 
@@ -45,7 +45,7 @@ class Words(argparse.ArgumentParser):
 
     def check_secret(self, name: str) -> None:
         """Refuse what cannot be a secret's name."""
-        if not names.is_secret(name):
+        if not manifest.is_secret(name):
             raise UsageError(
-                f"{self.command}: not the name of a secret", "A-Z, 0-9 and _, such as LINES_APIKEY"
+                f"{self.command}: not the name of a secret", "A-Z, 0-9 and _, such as LINES_API_KEY"
             )
