@@ -66,7 +66,7 @@ def build(
         )
     tell(f"{len(selection.sources)} source files of {', '.join(pack.packages)}")
     if commands := [path for path in selection.left if not path.startswith(_rooms())]:
-        tell(f"left behind, as they pack or edit: {', '.join(commands)}")
+        tell(f"{len(commands)} modules that pack or edit are left behind")
 
     output.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".mkpex-", dir=output) as temporary:
