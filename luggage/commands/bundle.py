@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import stat
 import sys
 from pathlib import Path
 
-from luggage.commands import words
+from luggage.commands import keyed, words
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import bundle, grammar, keyfile, unlock, write
 from luggage.crypto import Secret
@@ -46,7 +45,7 @@ def main(argv: list[str]) -> int:
     merged = bundle.merge(_read(options.files))
     text = merged.bundle.dump()
     for path in options.files:
-        _warn_of_readers(path)
+        keyed.warn_of_readers(path)
     for key_id in merged.twice:
         print(f"note: key {key_id} was given more than once: it is in it once", file=sys.stderr)
     _warn_of_environments(merged.bundle, deployment)
@@ -71,16 +70,6 @@ def _read(paths: list[Path]) -> list[tuple[str, Bundle]]:
     if problems:
         raise LuggageError(all_wrong(it.message for it in problems), problems[0].hint)
     return found
-
-
-def _warn_of_readers(path: Path) -> None:
-    was = path.stat()
-    if stat.S_ISREG(was.st_mode) and stat.S_IMODE(was.st_mode) & 0o077:
-        print(
-            f"warning: {path}: others can read this key: chmod 600 {path}; on a machine with other "
-            "users, rotate it",
-            file=sys.stderr,
-        )
 
 
 def _warn_of_environments(found: Bundle, deployment: Deployment) -> None:

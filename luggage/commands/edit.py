@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from luggage.commands import hidden, words
+from luggage.commands import hidden, keyed, words
 from luggage.commands.deployment import current
 from luggage.configfile import batch, grammar, sheet, unlock, write
-from luggage.crypto import Secret
+from luggage.crypto import Secret, sources
 from luggage.crypto.envelope import Context, Typed
 from luggage.errors import LuggageError, all_wrong
 from luggage.run import handover
@@ -90,7 +90,14 @@ def main(argv: list[str], config: Path | None = None) -> int:
     options = parser.read(argv[1:])
     path = config or deployment.config
     editor = hidden.words(os.environ)
+    if not (os.access(path, os.W_OK) and os.access(path.resolve().parent, os.W_OK)):
+        raise LuggageError(
+            f"{words.shown(path)}: cannot be written to",
+            "make it writable, with its folder: chmod u+w",
+        )
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if not os.environ.get(sources.DESCRIPTOR):
+        keyed.warn(os.environ)
     # It stays open for long: the kernel must not show the key in /proc/PID/environ meanwhile.
     handover.claim(os.environ)
     for number in (signal.SIGTERM, signal.SIGHUP):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+import stat
+import sys
+from collections.abc import Mapping, MutableMapping
+from contextlib import suppress
+from pathlib import Path
 
 from luggage.configfile import unlock
 from luggage.configfile.unlock import Given
@@ -16,7 +20,25 @@ def given(environ: MutableMapping[str, str]) -> Given:
     Raises SecretError.
     """
     kin.hide()
+    warn(environ)
     try:
         return unlock.given(environ)
     finally:
         environ.pop(sources.VARIABLE, None)
+
+
+def warn(environ: Mapping[str, str]) -> None:
+    """Tell where others can read the file that SECRET_KEY_FILE names."""
+    with suppress(OSError, ValueError):  # reading it tells
+        warn_of_readers(Path(environ.get(sources.FILE) or "/dev/null"))
+
+
+def warn_of_readers(path: Path) -> None:
+    """Tell where others can read a key file."""
+    was = path.stat()
+    if stat.S_ISREG(was.st_mode) and stat.S_IMODE(was.st_mode) & 0o077:
+        print(
+            f"warning: {path}: others can read this key: chmod 600 {path}; on a machine with other "
+            "users, rotate it",
+            file=sys.stderr,
+        )

@@ -102,9 +102,17 @@ def _from_file(source: str, path: str, *, must_exist: bool = False) -> KeyText:
         why = error.strerror if isinstance(error, OSError) else "not a path"
     else:
         return KeyText(source, _clean(source, raw))
-    hint = "check the path" if must_exist else "make it readable for this user, or remove it"
-    # A key put in SECRET_KEY_FILE by mistake must not be shown as a path.
+    named = f"check the path: {path}" if _is_no_key(path) else "check the path"
+    hint = named if must_exist else "make it readable for this user, or remove it"
     raise SecretError(f"{source}: cannot be read: {why}", hint, reason="source")
+
+
+def _is_no_key(path: str) -> bool:
+    """Whether it can be shown: a key put in SECRET_KEY_FILE by mistake must not be.
+
+    Such as a key without its start, which is a long word; the folders of a path are shorter ones.
+    """
+    return path.isprintable() and re.search(r"lug(key|bundle)|[\w+=-]{40}", path, re.I) is None
 
 
 def _from_descriptor(number: str) -> KeyText:

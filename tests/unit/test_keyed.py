@@ -126,3 +126,39 @@ def test_while_an_editor_is_open_no_environment_holds_the_key(checkout: Checkout
         process.terminate()
         process.communicate(timeout=60)
         assert process.returncode == 143
+
+
+@pytest.mark.parametrize("what", ["config.py", "."])
+def test_no_editor_opens_for_what_cannot_be_written(checkout: Checkout, what: str) -> None:
+    """A config.py, or a folder of it, that is read-only is told before anything is typed."""
+    (checkout.config.parent / what).chmod(0o500)
+    with start(checkout, "edit", SECRET_KEY_FILE="demo.key", EDITOR="touch opened") as process:
+        _, err = process.communicate(timeout=60)
+    (checkout.config.parent / what).chmod(0o700)
+    assert process.returncode == 1
+    assert err.startswith(b"error: depot/config.py: cannot be written to\n")
+    assert not (checkout.root / "opened").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("decrypt", "SITE"), ("edit",), ("rotate", "demo"), ("rename", "SITE", "X")]
+)
+def test_a_key_file_that_others_can_read_is_told(
+    checkout: Checkout, words: tuple[str, ...]
+) -> None:
+    """Once, with the command that mends it."""
+    (checkout.root / "demo.key").chmod(0o644)
+    done = checkout.run(*words, key="demo.key", EDITOR="true")
+    assert done.returncode == 0
+    assert done.stderr.count(b"others can read this key: chmod 600 demo.key") == 1
+
+
+def test_a_key_file_that_is_not_there_is_named(checkout: Checkout) -> None:
+    """By its path; not where the key itself was put there by mistake."""
+    told = checkout.refuse("decrypt", "SITE", key="nosuch.key")
+    assert "SECRET_KEY_FILE: cannot be read: No such file" in told
+    assert "check the path: nosuch.key" in told
+    text = (checkout.root / "demo.key").read_text().strip()
+    for wrong in (text, text.removeprefix("lugkey1."), f"./{text}"):
+        told = checkout.refuse("decrypt", "SITE", key=wrong)
+        assert text[10:20] not in told
