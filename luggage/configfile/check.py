@@ -111,6 +111,7 @@ class _Walk:
         self.reader = grammar.Reader(source)
         self.found: list[Problem] = []
         self.required: tuple[str, ...] = ()
+        self.used: set[str] = set()
 
     def problems(self) -> list[Problem]:
         with self.noting():
@@ -158,10 +159,10 @@ class _Walk:
 
     def environments(self, node: ast.expr) -> None:
         seen: dict[str, str] = {}
-        used = grammar.key_ids(node.values if isinstance(node, ast.Dict) else ())
+        self.used = grammar.key_ids(node.values if isinstance(node, ast.Dict) else ())
         for name, value in self.entries(node, names.is_place):
             words = self.call(value, "Environment")
-            if self.replaced(name, words, used):
+            if self.replaced(name, words):
                 continue
             key_id = self.public_key(name, words.get("public_key"))
             if key_id and key_id in seen:
@@ -181,7 +182,7 @@ class _Walk:
                 if secret not in there:
                     self.found.append(_lacking(name, secret, value.lineno))
 
-    def replaced(self, environment: str, words: Mapping[str, ast.expr], used: set[str]) -> bool:
+    def replaced(self, environment: str, words: Mapping[str, ast.expr]) -> bool:
         """Whether the key was replaced: then nothing else of the environment is worth a word."""
         public, values = words.get("public_key"), words.get("values")
         if public is None or not isinstance(values, ast.Dict):
@@ -191,7 +192,7 @@ class _Walk:
         except (ConfigError, SecretError):
             return False
         texts = [it.value if isinstance(it, ast.Constant) else None for it in values.values]
-        why = grammar.replaced(texts, key_id, used)
+        why = grammar.replaced(texts, key_id, self.used)
         if why:
             message = f"environment '{environment}': {why}"
             self.found.append(Problem(public.lineno, message, grammar.RESTORE, environment))
@@ -246,8 +247,8 @@ class _Walk:
             return
         why = _sealed(text, key_id)
         if why:
-            again = f"remove the line, then: python -m deploy encrypt {name} --env {environment}"
-            self.note(node, f"secret '{name}': {why}", again)
+            hint = grammar.again(name, environment, text, self.used)
+            self.note(node, f"secret '{name}': {why}", hint)
 
 
 def _sealed(text: str, key_id: str) -> str | None:

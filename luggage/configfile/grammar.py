@@ -193,12 +193,8 @@ class Reader:
             values[entry.key.value] = literal = self.string(value)
             problem = _sealed_problem(literal.value, public_key.id)
             if problem:
-                raise ConfigError(
-                    f"secret '{entry.key.value}': {problem}",
-                    value.lineno,
-                    "remove the line, then: "
-                    f"python -m deploy encrypt {entry.key.value} --env {name}",
-                )
+                hint = again(entry.key.value, name, literal.value, used)
+                raise ConfigError(f"secret '{entry.key.value}': {problem}", value.lineno, hint)
         assert isinstance(epoch.value, int)  # noqa: S101 - is_count says so
         epoch_at = Span(
             self.offset(epoch.lineno, epoch.col_offset),
@@ -255,6 +251,24 @@ def replaced(texts: Iterable[object], key_id: str, used: set[str]) -> str | None
         f"its public key was replaced: its values are sealed to key {found.pop()}, "
         f"but it has key {key_id}"
     )
+
+
+def again(name: str, environment: str, text: str, used: set[str]) -> str:
+    """What to do with a value that is wrong; `used` are the key ids of all environments.
+
+    Where it is sealed to a key that none has, the environment's may have been replaced: then
+    whoever seals the value anew seals it to that.
+    """
+    try:
+        is_strange = envelope.recipient(text) not in used
+    except RefusalError:
+        is_strange = False
+    if is_strange:
+        return (
+            "restore it from git, or the environment's public key, where it is that which changed: "
+            "ask\nwhoever keeps the key before you seal anything to it"
+        )
+    return f"remove the line, then: python -m deploy encrypt {name} --env {environment}"
 
 
 def key_ids(nodes: Iterable[ast.expr]) -> set[str]:
