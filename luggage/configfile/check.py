@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from luggage.configfile import grammar
+from luggage.configfile import grammar, recipients
 from luggage.configfile.model import Config
 from luggage.configfile.module import NAME, ConfigError, bound, parse
 from luggage.crypto import envelope, keys, names
@@ -159,7 +159,7 @@ class _Walk:
 
     def environments(self, node: ast.expr) -> None:
         seen: dict[str, str] = {}
-        self.used = grammar.key_ids(node.values if isinstance(node, ast.Dict) else ())
+        self.used = recipients.key_ids(node.values if isinstance(node, ast.Dict) else ())
         for name, value in self.entries(node, names.is_place):
             words = self.call(value, "Environment")
             if self.replaced(name, words):
@@ -192,10 +192,10 @@ class _Walk:
         except (ConfigError, SecretError):
             return False
         texts = [it.value if isinstance(it, ast.Constant) else None for it in values.values]
-        why = grammar.replaced(texts, key_id, self.used)
+        why = recipients.replaced(texts, key_id, self.used)
         if why:
             message = f"environment '{environment}': {why}"
-            self.found.append(Problem(public.lineno, message, grammar.RESTORE, environment))
+            self.found.append(Problem(public.lineno, message, recipients.RESTORE, environment))
         return why is not None
 
     def public_key(self, environment: str, node: ast.expr | None) -> str:
@@ -247,7 +247,7 @@ class _Walk:
             return
         why = _sealed(text, key_id)
         if why:
-            hint = grammar.again(name, environment, text, self.used)
+            hint = recipients.again(name, environment, text, self.used)
             self.note(node, f"secret '{name}': {why}", hint)
 
 

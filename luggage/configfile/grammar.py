@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from typing import NoReturn
 
-from luggage.configfile import plain
+from luggage.configfile import plain, recipients
 from luggage.configfile.model import (
     Config,
     Entry,
@@ -59,7 +58,7 @@ class Reader:
             self.refuse(words["project"], "the project's name does not follow the grammar")
         required = self.required(words["required"]) if "required" in words else None
         table, nodes = self.table(words["environments"], names.is_place)
-        used = key_ids(nodes)
+        used = recipients.key_ids(nodes)
         environments = {
             entry.key.value: self.environment(node, entry.key.value, used)
             for entry, node in zip(table.entries, nodes, strict=True)
@@ -184,16 +183,16 @@ class Reader:
             self.refuse(epoch, "the epoch is not an integer from 1 to 2^63 - 1")
         table, nodes = self.table(words["values"], names.is_secret)
         texts = [it.value if isinstance(it, ast.Constant) else None for it in nodes]
-        changed = replaced(texts, public_key.id, used)
+        changed = recipients.replaced(texts, public_key.id, used)
         if changed:
             line = words["public_key"].lineno
-            raise ConfigError(f"environment '{name}': {changed}", line, RESTORE)
+            raise ConfigError(f"environment '{name}': {changed}", line, recipients.RESTORE)
         values = {}
         for entry, value in zip(table.entries, nodes, strict=True):
             values[entry.key.value] = literal = self.string(value)
             problem = _sealed_problem(literal.value, public_key.id)
             if problem:
-                hint = again(entry.key.value, name, literal.value, used)
+                hint = recipients.again(entry.key.value, name, literal.value, used)
                 raise ConfigError(f"secret '{entry.key.value}': {problem}", value.lineno, hint)
         assert isinstance(epoch.value, int)  # noqa: S101 - is_count says so
         epoch_at = Span(
@@ -225,62 +224,6 @@ _WORDS = {
     "Secrets": ("format", "project", "required", "environments"),
     "Environment": ("public_key", "epoch", "values"),
 }
-
-
-RESTORE = (
-    "restore the public key from git, unless it was rotated by hand: python -m deploy rotate "
-    "re-seals;\nnothing was sealed: whoever put the key there could read it"
-)
-
-
-def replaced(texts: Iterable[object], key_id: str, used: set[str]) -> str | None:
-    """What to say where all values of an environment are sealed to one other key than its own.
-
-    Then it is the key that was changed, not the values. Where another environment has that key it
-    is a value that was copied.
-    """
-    found = set()
-    for text in texts:
-        try:
-            found.add(envelope.recipient(text) if isinstance(text, str) else "")
-        except RefusalError:
-            found.add("")
-    if len(found) != 1 or "" in found or found & used:
-        return None
-    return (
-        f"its public key was replaced: its values are sealed to key {found.pop()}, "
-        f"but it has key {key_id}"
-    )
-
-
-def again(name: str, environment: str, text: str, used: set[str]) -> str:
-    """What to do with a value that is wrong; `used` are the key ids of all environments.
-
-    Where it is sealed to a key that none has, the environment's may have been replaced: then
-    whoever seals the value anew seals it to that.
-    """
-    try:
-        is_strange = envelope.recipient(text) not in used
-    except RefusalError:
-        is_strange = False
-    if is_strange:
-        return (
-            "restore it from git, or the environment's public key, where it is that which changed: "
-            "ask\nwhoever keeps the key before you seal anything to it"
-        )
-    return f"remove the line, then: python -m deploy encrypt {name} --env {environment}"
-
-
-def key_ids(nodes: Iterable[ast.expr]) -> set[str]:
-    """The ids of the keys of some environments, without a word about what is wrong with them."""
-    found = set()
-    for node in nodes:
-        for word in node.keywords if isinstance(node, ast.Call) else ():
-            value = word.value.value if isinstance(word.value, ast.Constant) else None
-            if word.arg == "public_key" and isinstance(value, str):
-                with suppress(SecretError):
-                    found.add(keys.parse_public(value).id)
-    return found
 
 
 def _sealed_problem(text: str, key_id: str) -> str | None:
