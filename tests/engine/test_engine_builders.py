@@ -37,7 +37,9 @@ def _build(
     client: str, buildkit: str, built: Built, dockerfile: str, tag: str, nothing: Path
 ) -> None:
     context = built.folder / "build" if dockerfile == "run.docker" else nothing
-    words = (client, "build", "-t", tag, "-f", built.folder / dockerfile, context)
+    # As `create` does: a builder's cache is not what is tried here.
+    fresh = ("--no-cache",) if dockerfile == "run.docker" else ()
+    words = (client, "build", *fresh, "-t", tag, "-f", built.folder / dockerfile, context)
     sh(*words, env={**os.environ, "DOCKER_BUILDKIT": buildkit})
 
 
