@@ -7,6 +7,7 @@ import os
 import pty
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -250,6 +251,7 @@ def typed(checkout: Checkout, *answers: bytes) -> tuple[int, str]:
         os.chdir(checkout.root)
         os.execve(checkout.argv[0], [*checkout.argv, "encrypt", "LINES_API_KEY"], checkout.environ)
     shown = b""
+    answered = 0
     waiting = list(answers)
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -260,8 +262,12 @@ def typed(checkout: Checkout, *answers: bytes) -> tuple[int, str]:
         except OSError:
             break
         shown += part
-        if shown.rstrip(b" ").endswith(b":") and waiting and part.rstrip(b" ").endswith(b":"):
+        # A prompt may come in two parts, the last of them a space alone.
+        if waiting and shown[answered:].rstrip(b" ").endswith(b":"):
+            answered = len(shown)
             os.write(terminal, waiting.pop(0))
+    else:
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     os.close(terminal)
     return os.waitstatus_to_exitcode(status), shown.decode()
