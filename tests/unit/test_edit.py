@@ -366,6 +366,8 @@ def typed(desk: Desk, *answers: bytes) -> tuple[int, str]:
         shown += part
         if shown.endswith(b"] ") and waiting:
             os.write(terminal, waiting.pop(0))
+    else:
+        os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     os.close(terminal)
     assert CANARY.encode() not in shown
