@@ -1,4 +1,4 @@
-"""What went into an artifact: the grammar of its manifest."""
+"""What belongs to an artifact: the grammar of its manifest, its seal and its listings."""
 
 from luggage.proof.manifest import Manifest, ManifestError, Wheel, dump, parse
 
