@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 # The one list. A module that imports from one of these, anywhere in it, belongs to the same island
 # and stays behind as well: so a command such as `mkpex` or `encrypt` need not be named, here or in
 # any deployment.
-PACK_ISLAND = ("luggage.buildpex", "luggage.configfile")
+PACK_ISLAND = ("luggage.buildpex", "luggage.configfile", "luggage.seal")
 
 
 def left_behind(files: Mapping[str, bytes]) -> dict[str, str]:
