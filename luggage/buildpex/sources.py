@@ -33,6 +33,7 @@ KEY_NAMES = (
 # Whole keys, not their first letters alone: code and documents name those.
 KEY_CONTENT = re.compile(
     rb"lugkey1\.[A-Za-z0-9_-]{48}"
+    rb"|lugsign1\.[A-Za-z0-9_-]{48}"
     rb"|lugbundle1\.[A-Za-z0-9_-]{32}"
     rb"|-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"
     rb"|AGE-SECRET-KEY-1[A-Z0-9]{8}"

@@ -10,7 +10,7 @@ from luggage.commands.deployment import Deployment
 from luggage.errors import UsageError
 from luggage.proof import manifest
 
-KEY = re.compile(r"lug(?:key|bundle)[0-9]")
+KEY = re.compile(r"lug(?:key|bundle|sign)[0-9]")
 
 
 class Words(argparse.ArgumentParser):

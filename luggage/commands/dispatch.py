@@ -18,7 +18,7 @@ from luggage.errors import LuggageError, UsageError
 
 MARKER = "MAIN_OK"
 GENERIC = "luggage.commands"
-_KEYS = ("lugkey", "lugbundle")
+_KEYS = ("lugkey", "lugbundle", "lugsign")
 
 
 @dataclass(frozen=True)

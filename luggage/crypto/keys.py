@@ -18,10 +18,19 @@ from luggage.crypto.secret import Secret
 PUBLIC = "lugpub1."
 PRIVATE = "lugkey1."
 BUNDLE = "lugbundle1."
+SIGNING = "lugsign1."
+VERIFY = "lugverify1."
 MAX_TEXT = 4096
+_WORDS = {
+    PUBLIC: "public key",
+    PRIVATE: "private key",
+    BUNDLE: "private key",
+    SIGNING: "signing key",
+    VERIFY: "verify key",
+}
 _FIELD_PRIME = 2**255 - 19
 _BUNDLE_LABEL = b"luggage-bundle-v1\n"
-_OTHER_VERSION = re.compile(r"lug(?:pub|key|bundle)[0-9]+\.")
+_OTHER_VERSION = re.compile(r"lug(?:pub|key|bundle|sign|verify)[0-9]+\.")
 
 
 def _digest(data: bytes) -> bytes:
@@ -38,11 +47,11 @@ class PublicKey:
     @cached_property
     def id(self) -> str:
         """The key id: 11 characters."""
-        return base64url.dump(_digest(self.raw)[:8])
+        return key_id(self.raw)
 
     def dump(self) -> str:
         """The text of the key, `lugpub1.…`."""
-        return _dump_key(PUBLIC, self.raw)
+        return dump_text(PUBLIC, self.raw)
 
 
 class PrivateKey:
@@ -61,7 +70,7 @@ class PrivateKey:
 
     def dump(self) -> Secret:
         """The text of the key, `lugkey1.…`."""
-        return Secret(_dump_key(PRIVATE, self.reveal()))
+        return Secret(dump_text(PRIVATE, self.reveal()))
 
     def __repr__(self) -> str:
         return f"<private key of {self.public.id}>"
@@ -86,6 +95,11 @@ class Bundle:
         )
         checksum = _digest(BUNDLE.encode() + payload)[:4]
         return Secret(BUNDLE + base64url.dump(payload + checksum))
+
+
+def key_id(raw: bytes) -> str:
+    """The id of a public key or a verify key: 11 characters."""
+    return base64url.dump(_digest(raw)[:8])
 
 
 def generate() -> PrivateKey:
@@ -124,16 +138,18 @@ def _try_keys(text: Secret) -> Bundle | tuple[str, str]:
             raise RefusalError("size", f"longer than {MAX_TEXT} characters")
         if clear.startswith(BUNDLE):
             return _read_bundle(clear)
-        return Bundle((PrivateKey(Secret(_read_key(PRIVATE, clear))),))
+        return Bundle((PrivateKey(Secret(read_text(PRIVATE, clear))),))
     except RefusalError as refusal:
         return refusal.reason, refusal.text
 
 
-def _dump_key(prefix: str, raw: bytes) -> str:
+def dump_text(prefix: str, raw: bytes) -> str:
+    """The text of a key of 32 bytes, with its checksum."""
     return prefix + base64url.dump(raw + _digest(prefix.encode() + raw)[:4])
 
 
-def _read_key(prefix: str, text: str) -> bytes:
+def read_text(prefix: str, text: str) -> bytes:
+    """The 32 bytes of the key that `text` holds; raises RefusalError."""
     if not isinstance(text, str):
         raise RefusalError("shape", "not a text")
     if not text.startswith(prefix):
@@ -149,17 +165,19 @@ def _read_key(prefix: str, text: str) -> bytes:
 
 def _refuse_prefix(prefix: str, text: str) -> None:
     other = _OTHER_VERSION.match(text)
-    if text.startswith(PRIVATE) or text.startswith(BUNDLE):
-        raise RefusalError("shape", "this is a private key, where a public key belongs")
-    if text.startswith(PUBLIC):
-        raise RefusalError("shape", "this is a public key, where the private key is needed")
+    found = next((word for start, word in _WORDS.items() if text.startswith(start)), None)
+    if found is not None:
+        wanted = f"the {_WORDS[prefix]} is needed"
+        if prefix in (PUBLIC, VERIFY):
+            wanted = f"a {_WORDS[prefix]} belongs"
+        raise RefusalError("shape", f"this is a {found}, where {wanted}")
     if other is not None:
         raise RefusalError("version", f"unknown version '{other[0]}': a newer luggage wrote it")
     raise RefusalError("shape", f"not a key: it does not start '{prefix}'")
 
 
 def _read_public(text: str) -> PublicKey:
-    raw = _read_key(PUBLIC, text)
+    raw = read_text(PUBLIC, text)
     if int.from_bytes(raw, "little") >= _FIELD_PRIME:
         raise RefusalError("public-key", "a second spelling of another public key")
     try:

@@ -112,7 +112,7 @@ def _is_no_key(path: str) -> bool:
 
     Such as a key without its start, which is a long word; the folders of a path are shorter ones.
     """
-    return path.isprintable() and re.search(r"lug(key|bundle)|[\w+=-]{40}", path, re.I) is None
+    return path.isprintable() and re.search(r"lug(key|bundle|sign)|[\w+=-]{40}", path, re.I) is None
 
 
 def _from_descriptor(number: str) -> KeyText:
