@@ -21,7 +21,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from luggage.buildpex import lock, process
+from luggage.buildpex import lock, private, process
 from luggage.errors import LuggageError, all_wrong
 
 # What says where wheels come from and how to reach it. pip's other settings (a target folder, a
@@ -45,6 +45,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _URL = re.compile(r"(?!file:)[a-z][a-z+]*://", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"://([^/\s@]+)@")
 _DAY = 86_400.0
+_NONE = private.Chosen()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,11 +62,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         metavar="DIR",
         help="the host's pip settings: environ, *.conf in rising order, ca.pem",
     )
+    parser.add_argument(
+        "--private", type=Path, metavar="DIR", help="wheels of one's own, if it is there"
+    )
     parser.add_argument("locks", type=Path, nargs="+", metavar="LOCK", help="a lock with hashes")
     options = parser.parse_args(argv)
     process.interruptible()
     try:
         there(options.locks)
+        own = private.Chosen()
+        if options.private is not None:
+            own = owned(options.private, options.locks)
+            sys.stderr.writelines(f"warning: {line}\n" for line in own.warnings)
         cache = options.cache.resolve()
         cache.mkdir(parents=True, exist_ok=True)
         folder = cache / digest(options.locks, platform.python_version())
@@ -77,9 +85,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if options.settings:
                     environ, warnings = _translated(options.settings.resolve())
                     sys.stderr.writelines(f"warning: {line}\n" for line in warnings)
-                fetch(options.locks, Path(new), environ)
+                fetch(options.locks, Path(new), environ, own)
                 settle(Path(new), folder)
             how = "fetched"
+        else:
+            private.supply(own.wheels, folder)
         sys.stdout.write(f"{how} {folder}\n")
     except LuggageError as error:
         sys.stderr.write(error.render() + "\n")
@@ -113,24 +123,47 @@ def digest(locks: Iterable[Path], python: str) -> str:
     return hashlib.sha256("\n".join([*parts, python]).encode()).hexdigest()
 
 
-def fetch(locks: Iterable[Path], new: Path, environ: Mapping[str, str]) -> None:
+def owned(folder: Path, locks: Iterable[Path]) -> private.Chosen:
+    """What the locks name of the wheels in `folder`, which need not be there."""
+    own = private.read(folder)
+    return private.chosen(own, [(path.name, lock.read(path)) for path in locks if own])
+
+
+def fetch(
+    locks: Iterable[Path],
+    new: Path,
+    environ: Mapping[str, str],
+    own: private.Chosen = _NONE,
+) -> None:
     """Download the wheels of every lock into `new`/wheels; raises with what pip said.
 
-    Every lock is read before pip runs, which would advise to trust whatever it has downloaded.
+    Every lock is read before pip runs, which would advise to trust whatever it has downloaded. What
+    `own` has is copied, and pip never hears of it: an index is not told of one's own packages.
     """
     wheels, temporary = new / "wheels", new / "tmp"
     wheels.mkdir()
     temporary.mkdir()
-    for path in [path for path in tuple(locks) if lock.read(path)]:
+    private.supply(own.wheels, wheels)
+    pins = {path: [pin for pin in lock.read(path) if pin.name not in own.names] for path in locks}
+    for path in [path for path, rest in pins.items() if rest]:
+        asked = path.resolve()
+        if own.names:
+            asked = new / path.name
+            asked.write_text("".join(f"{_line(pin)}\n" for pin in pins[path]), encoding="utf-8")
         argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "-q"]
         argv += ["download", "--no-cache-dir", "--progress-bar", "off", "--require-hashes"]
         argv += ["--only-binary", ":all:", "--no-deps"]
-        argv += ["-d", str(wheels), "-r", str(path.resolve())]
+        argv += ["-d", str(wheels), "-r", str(asked)]
         status, out, err = process.capture(
             argv, environ={**environ, "TMPDIR": str(temporary)}, cwd=new, subject="pip download"
         )
         if status:
             raise failure(path.name, quiet((out + err).decode(errors="replace"), environ))
+
+
+def _line(pin: lock.Pin) -> str:
+    marker = f" ; {pin.marker}" if pin.marker else ""
+    return " ".join([f"{pin}{marker}", *(f"--hash=sha256:{it}" for it in sorted(pin.hashes))])
 
 
 def failure(name: str, said: str) -> LuggageError:

@@ -1,4 +1,4 @@
-"""Pins, and a folder of wheels that nobody trusts → a fresh folder of exactly the wheels that the
+"""Pins, and folders of wheels that nobody trusts → a fresh folder of exactly the wheels that the
 lock names.
 """
 
@@ -68,23 +68,34 @@ def suffice(pins: Iterable[Pin], lock: str) -> None:
         )
 
 
-def fill(pins: Sequence[Pin], wheels: Path, target: Target, into: Path) -> tuple[Wheel, ...]:
+def fill(
+    pins: Sequence[Pin], wheels: Path | Sequence[Path], target: Target, into: Path
+) -> tuple[Wheel, ...]:
     """Copy the wheel of every pin that fits `target` from `wheels` into `into`, and check each
     copy.
 
-    What is hashed is the copy in the private folder, so nothing that changes `wheels` later counts.
-    Raises one LuggageError that tells every wheel that is missing, altered, or for another Python.
+    Of several folders, the first that has a file of that name counts. What is hashed is the copy in
+    the private folder, so nothing that changes `wheels` later counts. Raises one LuggageError that
+    tells every wheel that is missing, altered, or for another Python.
     """
-    if not wheels.is_dir():
-        raise LuggageError(
-            f"wheelhouse '{wheels}': not a folder", "fetch the wheels of the lock first"
-        )
-    names = sorted(path.name for path in wheels.iterdir() if path.is_file())
+    folders = [wheels] if isinstance(wheels, Path) else wheels
+    for folder in folders:
+        if not folder.is_dir():
+            raise LuggageError(
+                f"wheelhouse '{folder}': not a folder", "fetch the wheels of the lock first"
+            )
+    paths = {
+        path.name: path
+        for folder in reversed(folders)
+        for path in folder.iterdir()
+        if path.is_file()
+    }
+    names = sorted(paths)
     parsed = {name: known for name in names if (known := _parse(name))}
     checked, wrong = [], []
     for pin in pins:
         try:
-            path = wheels / _choose(pin, names, parsed, target)
+            path = paths[_choose(pin, names, parsed, target)]
             checked.append(_copy(pin, path, into))
         except ValueError as error:
             wrong.append(f"{pin}: {error}")

@@ -131,3 +131,18 @@ def test_the_list_is_that_of_the_library() -> None:
     setup = (Path(__file__).parents[2] / "setup.py").read_text()
     stated = setup[setup.index("install_requires=[") : setup.index("extras_require")]
     assert re.findall(r'"([a-z-]+)[>=]', stated) == list(wheelhouse.RUNS_ON)
+
+
+def test_of_several_folders_the_first_counts(tmp_path: Path, wheels: Path, into: Path) -> None:
+    """A wheel of one's own goes before the cache's of the same name; what else is needed is taken
+    from any.
+    """
+    own = tmp_path / "own"
+    own.mkdir()
+    mine = wheel(own, "one-1.0-py3-none-any.whl", "mine")
+    theirs = wheel(wheels, "one-1.0-py3-none-any.whl", "theirs")
+    two = wheel(wheels, "two-1.0-py3-none-any.whl")
+    taken = wheelhouse.fill([pin("one", mine, theirs), pin("two", two)], [own, wheels], HERE, into)
+    assert [it.sha256 for it in taken] == [mine, two]
+    with pytest.raises(LuggageError, match="none': not a folder"):
+        wheelhouse.fill([], [wheels, tmp_path / "none"], HERE, into)
