@@ -13,7 +13,6 @@ from wheel_maker import index, wheel
 from luggage.buildpex import collect, lock, private
 from luggage.errors import LuggageError
 
-
 HASH = "0" * 64
 
 
