@@ -13,6 +13,7 @@ import re
 
 from luggage.errors import LuggageError, all_wrong
 from luggage.proof import manifest
+from luggage.proof import serial as numbered
 
 _PUBLIC = "lugpub1."
 _MAX_TEXT = 90_000
@@ -84,6 +85,12 @@ def missing(source: bytes) -> dict[str, tuple[str, ...]]:
         if lacking := tuple(secret for secret in required if secret not in stated):
             found[name] = lacking
     return found
+
+
+def serial(source: bytes, path: str) -> int | None:
+    """The serial that the config module states, or None (docs/format.md, §4)."""
+    found = numbered.find(source, path)
+    return found.number if found else None
 
 
 def _secrets(source: bytes) -> dict[str, ast.expr] | None:

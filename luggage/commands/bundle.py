@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
+import re
 import sys
 from pathlib import Path
 
 from luggage.commands import keyed, words
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import bundle, grammar, keyfile, unlock, write
-from luggage.crypto import Secret
+from luggage.crypto import Secret, names, signing
 from luggage.crypto.keys import Bundle
-from luggage.errors import LuggageError, all_wrong
+from luggage.errors import LuggageError, UsageError, all_wrong
 from luggage.run import kin
 
 MAIN_OK = True
@@ -22,9 +24,13 @@ a bundle of the old and the new key: config.py chooses the one that it was seale
 Writes one line, as a key file has, to stdout, or with --output to a new file for its owner alone.
 A bundle may be given as well; its keys are taken over. To a terminal only with --show.
 
+With a verify key, this environment starts no image and no pex whose seal was not signed by that
+key, or whose serial (see `serial`) is less than the minimum. What a bundle already says is kept.
+
 examples:
   python -m {package} bundle prod.key prod.2.key --output prod.both.key
   python -m {package} bundle prod.key prod.2.key | docker secret create SECRET_KEY -
+  python -m {package} bundle prod.key --verify-key lugverify1.… --minimum-serial 7 --output to.key
 """
 
 
@@ -35,19 +41,25 @@ def main(argv: list[str]) -> int:
     parser.add_argument("files", metavar="KEYFILE", nargs="+", type=Path, help="such as prod.key")
     parser.add_argument("--output", metavar="FILE", type=Path, help="a new file, mode 0600")
     parser.add_argument("--show", action="store_true", help="also to a terminal")
+    parser.add_argument("--verify-key", metavar="KEY", help="lugverify1.…: releases are signed")
+    parser.add_argument("--minimum-serial", metavar="N", help="no older release starts (default 1)")
+    parser.add_argument("--lower", action="store_true", help="even where it was higher")
     options = parser.read(argv[1:])
+    release = _release(options)
     if options.output is None and words.on_terminal("bundle") and not options.show:
         raise LuggageError(
             "bundle: stdout is a terminal, so the keys are not shown",
             "write them to a file: --output FILE, or add: --show",
         )
     kin.hide()
-    merged = bundle.merge(_read(options.files))
+    merged = bundle.merge(_read(options.files), release)
     text = merged.bundle.dump()
     for path in options.files:
         keyed.warn_of_readers(path)
     for key_id in merged.twice:
         print(f"note: key {key_id} was given more than once: it is in it once", file=sys.stderr)
+    for note in merged.notes:
+        print(f"note: {note}", file=sys.stderr)
     _warn_of_environments(merged.bundle, deployment)
     if options.output is None:
         words.put_out("bundle", Secret(f"{text.reveal()}\n".encode()))
@@ -56,6 +68,18 @@ def main(argv: list[str]) -> int:
         keyfile.create(path, text, words.ignored, _taken)
         print(words.shown(path))
     return 0
+
+
+def _release(options: argparse.Namespace) -> bundle.Release:
+    verify_key = minimum = None
+    if options.verify_key is not None:
+        verify_key = signing.parse_verify(options.verify_key, "--verify-key")
+    if options.minimum_serial is not None:
+        text = options.minimum_serial
+        minimum = int(text) if re.fullmatch("[1-9][0-9]{0,18}", text) else 0
+        if not names.is_count(minimum):
+            raise UsageError("--minimum-serial: not a number from 1 to 2^63 - 1")
+    return bundle.Release(verify_key, minimum, options.lower)
 
 
 def _read(paths: list[Path]) -> list[tuple[str, Bundle]]:

@@ -62,6 +62,11 @@ def create(
 
 def read(path: Path) -> Bundle:
     """The key, or the bundle, in a key file; raises LuggageError."""
+    return keys.parse_keys(line(path), str(path))
+
+
+def line(path: Path) -> Secret:
+    """The one line of a key file, without its end; raises LuggageError."""
     try:
         with path.open("rb") as file:
             raw = Secret(file.read(MAX_TEXT + 3))
@@ -69,7 +74,7 @@ def read(path: Path) -> Bundle:
         raise LuggageError(f"{path}: cannot be read: {error.strerror}") from None
     if not raw.reveal().isascii():
         raise LuggageError(f"{path}: not a key: not ASCII text")
-    return keys.parse_keys(_line(raw), str(path))
+    return _line(raw)
 
 
 def key_id(path: Path) -> str | None:
