@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 import tarfile
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,8 @@ from luggage.errors import LuggageError, all_wrong
 _STATUS = PurePosixPath("var/lib/dpkg/status.d")
 _OS_RELEASE = PurePosixPath("usr/lib/os-release")
 _NEEDED = ("Package", "Version", "Architecture", "Maintainer")
+_VARIABLE = re.compile(r"""(?P<name>[A-Za-z0-9_]+)=(?P<quote>["']?)(?P<value>.*)(?P=quote)""")
+_ESCAPED = re.compile(r"""\\([\\$"'`])""")
 
 
 @dataclass(frozen=True)
@@ -100,12 +102,8 @@ def stanza(data: bytes, subject: str) -> Mapping[str, str]:
 
 def os_release(data: bytes) -> Mapping[str, str]:
     """The variables of os-release(5), whose values are quoted as a shell's."""
-    found = {}
-    for line in data.decode("utf-8").splitlines():
-        name, equals, value = line.strip().partition("=")
-        if equals and not name.startswith("#"):
-            found[name] = "".join(shlex.split(value))
-    return found
+    lines = (_VARIABLE.fullmatch(line.strip()) for line in data.decode("utf-8").splitlines())
+    return {line["name"]: _ESCAPED.sub(r"\1", line["value"]) for line in lines if line}
 
 
 def _root(stanzas: Mapping[str, bytes], release: bytes | None, origin: Path) -> Root:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from email.utils import getaddresses, parseaddr
 
-from cyclonedx.model import HashAlgorithm, HashType, Property
+from cyclonedx.model import AttachedText, HashAlgorithm, HashType, Property
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.model.contact import OrganizationalContact, OrganizationalEntity
@@ -40,6 +40,7 @@ _OF_SBOMS = uuid.UUID("51bd1e7a-57f5-5f5c-8a0c-9d8f4c1e4a35")
 # Where a project puts the whole text of its licence into the field, that is no name.
 _LONGEST_NAME = 100
 _EMAIL = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_OURS = "MIT"
 _SOURCE = re.compile(r"(?P<name>[^ (]+)(?: +\((?P<version>[^)]+)\))?")
 
 
@@ -73,6 +74,7 @@ def make(
         parts["luggage"] = _component(
             "luggage", luggage, PackageURL("generic", None, "luggage", luggage)
         )
+        parts["luggage"].licenses = [DisjunctiveLicense(id=_OURS)]
         links["luggage"] = frozenset(map(canonicalize_name, needs)) & set(names)
     root = Component(name=project, type=ComponentType.APPLICATION, bom_ref="project")
     metadata = BomMetaData(
@@ -172,25 +174,25 @@ def _component(name: str, version: str, purl: PackageURL) -> Component:
 
 def _licences(told: RawMetadata) -> list[License]:
     """What a wheel's METADATA declares, the field of PEP 639 before its forerunners."""
+    declared = LicenseAcknowledgement.DECLARED
     field = told.get("license", "").strip()
-    for text in filter(None, (told.get("license_expression", "").strip(), field)):
+    is_text = "\n" in field or len(field) > _LONGEST_NAME
+    for expression in (told.get("license_expression", ""), "" if is_text else field):
         try:
-            expression = canonicalize_license_expression(text)
+            canonical = canonicalize_license_expression(expression)
         except InvalidLicenseExpression:
             continue
-        declared = LicenseAcknowledgement.DECLARED
-        if known := fixup_id(expression):
+        if known := fixup_id(canonical):
             return [DisjunctiveLicense(id=known, acknowledgement=declared)]
-        return [LicenseExpression(expression, acknowledgement=declared)]
-    if "\n" not in field and field.upper() != "UNKNOWN" and 0 < len(field) <= _LONGEST_NAME:
+        return [LicenseExpression(canonical, acknowledgement=declared)]
+    parts = (it.strip().split(" :: ") for it in told.get("classifiers", []))
+    names = {named[-1] for named in parts if named[0] == "License" and len(named) > 1}
+    if is_text and not names:
+        text = AttachedText(content=field)
+        return [DisjunctiveLicense(name="see its text", text=text, acknowledgement=declared)]
+    if field and not is_text and field.upper() != "UNKNOWN":
         names = {field}
-    else:
-        classified = (it.split(" :: ") for it in told.get("classifiers", []))
-        names = {parts[-1] for parts in classified if parts[0] == "License"}
-    return [
-        DisjunctiveLicense(name=name, acknowledgement=LicenseAcknowledgement.DECLARED)
-        for name in sorted(names)
-    ]
+    return [DisjunctiveLicense(name=name, acknowledgement=declared) for name in sorted(names)]
 
 
 def _package(stanza: Mapping[str, str]) -> str:
