@@ -149,7 +149,7 @@ def fetch(
         asked = path.resolve()
         if own.names:
             asked = new / path.name
-            asked.write_text("".join(f"{_line(pin)}\n" for pin in pins[path]), encoding="utf-8")
+            asked.write_text("".join(f"{pin.dump()}\n" for pin in pins[path]), encoding="utf-8")
         argv = [sys.executable, "-m", "pip", "--no-input", "--disable-pip-version-check", "-q"]
         argv += ["download", "--no-cache-dir", "--progress-bar", "off", "--require-hashes"]
         argv += ["--only-binary", ":all:", "--no-deps"]
@@ -159,11 +159,6 @@ def fetch(
         )
         if status:
             raise failure(path.name, quiet((out + err).decode(errors="replace"), environ))
-
-
-def _line(pin: lock.Pin) -> str:
-    marker = f" ; {pin.marker}" if pin.marker else ""
-    return " ".join([f"{pin}{marker}", *(f"--hash=sha256:{it}" for it in sorted(pin.hashes))])
 
 
 def failure(name: str, said: str) -> LuggageError:

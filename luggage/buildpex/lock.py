@@ -44,6 +44,11 @@ class Pin:
     def __str__(self) -> str:
         return f"{self.name}=={self.version}"
 
+    def dump(self, *, hashes: bool = True) -> str:
+        """The line of a lock that says this."""
+        words = [str(self), *([";", self.marker] if self.marker else [])]
+        return " ".join([*words, *(f"--hash=sha256:{it}" for it in sorted(self.hashes) if hashes)])
+
 
 def normalise(name: str) -> str:
     """A project's name as PEP 503 spells it."""

@@ -137,15 +137,15 @@ def index(own: Iterable[Wheel], folder: Path) -> str:
     return folder.resolve().as_uri()
 
 
-def strangers(pins: Iterable[Pin], own: Iterable[Wheel]) -> list[str]:
-    """What is wrong with a fresh lock: each pin of one's own name that is not one's own wheels."""
-    mine: dict[str, set[str]] = {}
-    for wheel in own:
-        mine.setdefault(wheel.name, set()).add(wheel.sha256)
+def strangers(pins: Iterable[Pin], own: Sequence[Wheel]) -> list[str]:
+    """What is wrong with a fresh lock: each pin of one's own name whose hashes are not those of
+    one's own wheels.
+    """
+    names = {wheel.name for wheel in own}
     return [
         f"{pin}: found elsewhere, and a wheel of one's own has its name"
         for pin in pins
-        if pin.name in mine and not pin.hashes <= mine[pin.name]
+        if pin.name in names and pin.hashes != {it.sha256 for it in own if _same(it, pin)}
     ]
 
 

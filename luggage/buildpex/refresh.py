@@ -5,16 +5,18 @@ luggage supports.
 from __future__ import annotations
 
 import shutil
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from luggage.buildpex import lock, process
-from luggage.errors import LuggageError
+from luggage import bootstrap
+from luggage.buildpex import changes, lock, private, process
+from luggage.buildpex.changes import Changes
+from luggage.errors import LuggageError, all_wrong
 
 OLDEST = "3.11"
+UV = Path(__file__).with_name("uv.txt")
 
 
 @dataclass(frozen=True)
@@ -29,107 +31,118 @@ class Locked:
 LOCKS = (
     Locked("requirements.in", "requirements.txt"),
     Locked("luggage/buildpex/tools.in", "luggage/buildpex/tools.txt", ("requirements.txt",)),
+    Locked("luggage/buildpex/uv.in", "luggage/buildpex/uv.txt"),
     Locked(
         "tests/requirements.in",
         "tests/requirements.txt",
-        ("requirements.txt", "luggage/buildpex/tools.txt"),
+        ("requirements.txt", "luggage/buildpex/tools.txt", "luggage/buildpex/uv.txt"),
     ),
 )
 
 
-def find_uv(environ: Mapping[str, str], python: Path) -> str:
-    """The path of uv: the one beside `python`, or the first on PATH."""
+def find_uv(environ: Mapping[str, str], python: Path, root: Path) -> str:
+    """The path of uv: the one beside `python`, or the first on PATH, or the locked one, which is
+    installed in `root`/build/uv the first time.
+    """
     beside = python.with_name("uv")
     found = str(beside) if beside.is_file() else shutil.which("uv", path=environ.get("PATH"))
-    if found is None:
-        raise LuggageError(
-            "uv: not found, and it is what makes the locks",
-            f"{python} -m pip install uv",
-        )
-    return found
+    return found or str(bootstrap.make(root / "build" / "uv", [UV]).with_name("uv"))
 
 
 def refresh(
-    root: Path, locked: Locked, upgrade: Sequence[str] | None, environ: Mapping[str, str]
-) -> list[str] | None:
-    """Make one lock anew; returns its changes, a line each, or None where it pins the same.
+    root: Path,
+    wanted: Sequence[Locked],
+    upgrade: Sequence[str] | None,
+    environ: Mapping[str, str],
+    *,
+    uv: str,
+    dry: bool = False,
+) -> tuple[Changes, ...]:
+    """Make the locks anew, each in agreement with the fresh ones before it; returns what changed.
 
-    What is pinned stays pinned, unless `upgrade` names it, or is empty and so means everything. The
-    lock is replaced only when it is whole.
+    What is pinned stays pinned, unless `upgrade` names it, or is empty and so means everything. A
+    project that has a wheel in `root`/wheels is taken from there, and from nowhere else. All locks
+    are replaced at the end, when all of them are whole; those that pin the same, and with `dry`
+    all, are left as they are.
     """
-    path = root / locked.lock
-    old = path.read_bytes() if path.exists() else b""
-    with tempfile.TemporaryDirectory(prefix=".lock-", dir=path.parent) as folder:
-        fresh = Path(folder) / path.name
-        fresh.write_bytes(old)
-        words = [
-            *(
-                find_uv(environ, Path(sys.executable)),
-                "pip",
-                "compile",
-                locked.source,
-                "--output-file",
-                str(fresh),
-            ),
-            *("--universal", "--python-version", OLDEST, "--generate-hashes", "--quiet"),
-            *("--custom-compile-command", lock.REFRESH),
-        ]
-        for constraint in locked.constraints:
-            if (root / constraint).exists():
-                words += ["--constraint", constraint]
-        words += ["--upgrade"] if upgrade is not None and not upgrade else []
-        for name in upgrade or ():
-            words += ["--upgrade-package", name]
-        process.run(words, environ=environ, cwd=root, subject=f"lock '{locked.lock}': uv")
-        new = fresh.read_bytes()
-        if _same(old, new, locked.lock):
-            return None
-        changed = changes(old.decode(), new.decode(), locked.lock)
-        fresh.chmod(path.stat().st_mode & 0o777 if old else 0o644)
-        fresh.replace(path)
-    return changed
+    own = private.read(root / private.FOLDER)
+    found = []
+    with tempfile.TemporaryDirectory(prefix=".lock-", dir=root) as folder:
+        work = Path(folder)
+        inside = _own_first(environ, own, work / "index") if own else dict(environ)
+        for locked in wanted:
+            old = (root / locked.lock).read_bytes() if (root / locked.lock).exists() else b""
+            fresh = work / locked.lock
+            fresh.parent.mkdir(parents=True, exist_ok=True)
+            fresh.write_text(_kept(old, locked.lock, own), encoding="utf-8")
+            words = [uv, *_words(root, work, locked, upgrade)]
+            words += ["--index-strategy", "first-index"] if own else []
+            process.run(words, environ=inside, cwd=root, subject=f"lock '{locked.lock}': uv")
+            # Which file asked for a pin is told as if all were in place.
+            new = fresh.read_text(encoding="utf-8").replace(f"{work.name}/", "")
+            fresh.write_text(new, encoding="utf-8")
+            if wrong := private.strangers(lock.parse(new, locked.lock), own):
+                raise LuggageError(
+                    all_wrong([f"lock '{locked.lock}': {line}" for line in wrong]),
+                    "see to uv's own settings: UV_FIND_LINKS, UV_INDEX, uv.toml",
+                )
+            found.append(changes.between(_text(old), new, locked.lock))
+            if found[-1].same and old:
+                fresh.write_bytes(old)
+        if not dry:
+            for locked, changed in zip(wanted, found, strict=True):
+                _replace(work / locked.lock, root / locked.lock, changed)
+    return tuple(found)
 
 
-def changes(old: str, new: str, name: str) -> list[str]:
-    """What differs between two texts of a lock: `flask 3.1.2 → 3.1.3`, `+ toolz 1.2.0`, `- six
-    1.17.0`.
+def _words(root: Path, work: Path, locked: Locked, upgrade: Sequence[str] | None) -> list[str]:
+    """What uv is called with; paths are relative to `root`."""
+    words = ["pip", "compile", locked.source, "--output-file", f"{work.name}/{locked.lock}"]
+    words += ["--universal", "--python-version", OLDEST, "--generate-hashes", "--quiet"]
+    words += ["--custom-compile-command", lock.REFRESH]
+    for constraint in locked.constraints:
+        if (work / constraint).exists():
+            words += ["--constraint", f"{work.name}/{constraint}"]
+        elif (root / constraint).exists():
+            words += ["--constraint", constraint]
+    words += ["--upgrade"] if upgrade is not None and not upgrade else []
+    for name in upgrade or ():
+        words += ["--upgrade-package", name]
+    return words
+
+
+def _own_first(
+    environ: Mapping[str, str], own: Sequence[private.Wheel], index: Path
+) -> dict[str, str]:
+    """An environment where uv asks an index of one's own wheels before any other.
+
+    It takes a project from the first index that has it. A folder of links has no such rank.
     """
+    others = environ.get("UV_INDEX", "")
+    return {**environ, "UV_INDEX": f"{private.index(own, index)} {others}".strip()}
+
+
+def _kept(old: bytes, name: str, own: Sequence[private.Wheel]) -> str:
+    """The old lock, for uv to keep its pins; those of one's own without their hashes.
+
+    uv hashes no wheel anew while its version stays, and one's own may have been built again.
+    """
+    names = {wheel.name for wheel in own}
     try:
-        before = _versions(old, name)
+        pins = lock.parse(_text(old), name)
     except LuggageError:
-        before = {}  # an old lock that is broken is what a fresh one mends
-    after = _versions(new, name)
-    lines = []
-    for project in sorted(before.keys() | after.keys()):
-        was, now = before.get(project), after.get(project)
-        if was is None:
-            lines.append(f"+ {project} {now}")
-        elif now is None:
-            lines.append(f"- {project} {was}")
-        elif was != now:
-            lines.append(f"{project} {was} → {now}")
-    return lines
+        return _text(old)
+    if names.isdisjoint(pin.name for pin in pins):
+        return _text(old)
+    return "".join(f"{pin.dump(hashes=pin.name not in names)}\n" for pin in pins)
 
 
-def _same(old: bytes, new: bytes, name: str) -> bool:
-    """Whether two texts pin the same: comments say who asks for a pin, and each project has its
-    own.
-    """
-    try:
-        before, after = (
-            {
-                (pin.name, pin.version, pin.marker, pin.hashes)
-                for pin in lock.parse(text.decode(), name)
-            }
-            for text in (old, new)
-        )
-    except (LuggageError, UnicodeDecodeError):
-        return False
-    return bool(old) and before == after
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
 
 
-def _versions(text: str, name: str) -> dict[str, str]:
-    versions: dict[str, list[str]] = {}
-    for pin in lock.parse(text, name):
-        versions.setdefault(pin.name, []).append(pin.version)
-    return {project: ", ".join(sorted(found)) for project, found in versions.items()}
+def _replace(fresh: Path, path: Path, changed: Changes) -> None:
+    if changed.same and path.exists():
+        return
+    fresh.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o644)
+    fresh.replace(path)
