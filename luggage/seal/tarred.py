@@ -1,8 +1,8 @@
 """The bytes of a tar → its members, read as every engine reads them, or not at all.
 
 Engines are forgiving, each in another way. What two readers could read differently would be
-verified as one thing and run as another, so it is refused: numbers that are not plain octal, unknown
-or repeated extended headers, members of other kinds, whatever follows the end.
+verified as one thing and run as another, so it is refused: numbers that are not plain octal,
+unknown or repeated extended headers, members of other kinds, whatever follows the end.
 """
 
 from __future__ import annotations

@@ -1,0 +1,137 @@
+"""The file of a pex or of a saved image → what it holds. Nothing in it is run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from luggage.errors import LuggageError
+from luggage.proof import manifest, seal
+from luggage.proof.manifest import Manifest
+from luggage.proof.tree import Entry
+
+PEX = "pex"
+IMAGE = "image"
+PEX_SBOM = "luggage-sbom.cdx.json"
+_TEXTS = re.compile(
+    rf"{seal.FOLDER}/[^/]+|(.*/)?{re.escape(manifest.FILE)}|{re.escape(PEX_SBOM)}|(.*/)?config\.py"
+)
+_PACKAGES = re.compile(rf"(app/lib/python3\.[0-9]+/site-packages/){re.escape(manifest.FILE)}")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of an image, the lowest first: the digest of its tar, and sizes in bytes.
+
+    `squeezed` is about what a registry would send, and None where it was not asked for.
+    """
+
+    diff_id: str
+    size: int
+    files: int
+    squeezed: int | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A pex or an image. `entries` are its files, folders and links, of an image those of all
+    layers; `texts` has the bytes of the few that are read here.
+
+    `packages` is the path, with a `/` at its end, in which the packages lie. Of a pex `sha256` is
+    the file's, of an image the image's id. `odd` tells what no image of ours has.
+    """
+
+    kind: str
+    name: str
+    sha256: str
+    size: int
+    packages: str
+    manifest: Manifest
+    entries: Mapping[str, Entry]
+    texts: Mapping[str, bytes]
+    layers: tuple[Layer, ...] = ()
+    configuration: Mapping[str, Any] | None = None
+    odd: tuple[str, ...] = ()
+
+    @property
+    def seal(self) -> bytes | None:
+        """The bytes of the seal in an image."""
+        return self.texts.get(f"{seal.FOLDER}/{seal.FILE}")
+
+    @property
+    def signature(self) -> bytes | None:
+        """The bytes of the signature in an image."""
+        return self.texts.get(f"{seal.FOLDER}/{seal.SIGNATURE}")
+
+    @property
+    def sbom(self) -> bytes | None:
+        """The bytes of the SBOM."""
+        inside = PEX_SBOM if self.kind == PEX else f"{seal.FOLDER}/{seal.SBOM}"
+        return self.texts.get(inside)
+
+    @property
+    def config(self) -> bytes | None:
+        """The text of the packed config module."""
+        path = "/".join([*self.manifest.entry.split("."), "config.py"])
+        return self.texts.get(f"{self.packages}{path}")
+
+
+def is_text(path: str) -> bool:
+    """Whether the bytes of a file are kept."""
+    return _TEXTS.fullmatch(path) is not None
+
+
+def load(
+    path: Path, *, name: str | None = None, image: str | None = None, squeeze: bool = False
+) -> Artifact:
+    """What the file holds; raises LuggageError where it is neither, or is not plainly one.
+
+    `name` is what messages call it, where that is not the path. `image` names one of several images
+    in a file. With `squeeze` the layers are compressed, to tell what a registry would send: seconds.
+    """
+    from luggage.seal import packed, saved  # noqa: PLC0415 - both make what is defined here
+
+    called = name or str(path)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(0)
+            if head[:2] in (b"#!", b"PK"):
+                return packed.load(file, called)
+            return saved.load(file, called, image=image, squeeze=squeeze)
+    except OSError as error:
+        raise LuggageError(f"{called}: cannot be read: {error.strerror or error}") from error
+
+
+def described(
+    name: str, texts: Mapping[str, bytes], where: Callable[[str], str | None]
+) -> tuple[str, Manifest]:
+    """Where the packages lie, and the manifest there; raises LuggageError.
+
+    `where` takes a path, and returns its folder where that is one of packages.
+    """
+    found = {folder: text for path, text in texts.items() if (folder := where(path)) is not None}
+    if len(found) != 1:
+        several = "several manifests" if found else f"holds no {manifest.FILE}"
+        raise LuggageError(
+            f"{name}: {several}: not what luggage packs", "name a pex or an image that it made"
+        )
+    ((folder, text),) = found.items()
+    try:
+        return folder, manifest.parse(text)
+    except LuggageError as error:
+        raise LuggageError(f"{name}: {error.message}", error.hint) from error
+
+
+def of_pex(path: str) -> str | None:
+    """The folder of packages that a manifest at `path` shows in a pex."""
+    return "" if path == manifest.FILE else None
+
+
+def of_image(path: str) -> str | None:
+    """The folder of packages that a manifest at `path` shows in an image."""
+    match = _PACKAGES.fullmatch(path)
+    return match[1] if match else None

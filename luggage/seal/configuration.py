@@ -1,0 +1,88 @@
+"""An image's configuration → how it differs from the one that run.docker gives.
+
+The listings say what lies in an image; this says how it is started. Whatever an engine would obey
+has one value; a test compares the values with run.docker.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_PYTHON = ["/app/bin/python", "-I", "-m", "luggage"]
+_SECOND = 1_000_000_000  # engines count nanoseconds
+EXACT: Mapping[str, Any] = {
+    "User": "65532:65532",
+    "Entrypoint": _PYTHON,
+    "Cmd": ["start"],
+    "StopSignal": "SIGTERM",
+    "Healthcheck": {
+        "Test": ["CMD", *_PYTHON, "healthy"],
+        "Interval": 10 * _SECOND,
+        "Timeout": 5 * _SECOND,
+        "StartPeriod": 30 * _SECOND,
+        "Retries": 3,
+    },
+}
+ENVIRON: Mapping[str, str] = {
+    "PATH": "/app/bin:/usr/bin",
+    "LANG": "C.UTF-8",
+    "HOST": "0.0.0.0",  # noqa: S104 - a container is reached from outside
+}
+# What engines write beside, without a meaning for who starts a container.
+_SILENT = {"Image", "Labels", "Env", "ExposedPorts", "WorkingDir"}
+_LABEL = re.compile(r"luggage\.inputs|org\.opencontainers\.image\.[a-z.]+|io\.buildah\.version")
+_PORT = re.compile(r"[0-9]{1,5}/(tcp|udp)")
+
+
+def problems(image: Mapping[str, Any], allowed: Sequence[str] = ()) -> Iterator[str]:
+    """How the configuration differs; `allowed` names further variables that it may have."""
+    if image.get("os") != "linux":
+        yield f"configuration: os is {image.get('os')!r}"
+    found = image.get("config")
+    if not isinstance(found, dict):
+        yield "configuration: the image has none"
+        return
+    for word, wanted in EXACT.items():
+        if found.get(word) != wanted:
+            yield f"configuration: {word} is {_told(found.get(word))}, and not {_told(wanted)}"
+    for word in sorted(set(found) - set(EXACT) - _SILENT):
+        if found[word]:
+            yield f"configuration: {word} is set: {_told(found[word])}"
+    if found.get("WorkingDir") not in (None, "", "/"):
+        yield f"configuration: WorkingDir is {_told(found['WorkingDir'])}"
+    yield from _environ(found.get("Env") or [], allowed)
+    yield from _names(found, "Labels", _LABEL)
+    yield from _names(found, "ExposedPorts", _PORT)
+
+
+def _environ(found: object, allowed: Sequence[str]) -> Iterator[str]:
+    if not isinstance(found, list) or not all(isinstance(it, str) for it in found):
+        yield "configuration: Env is not as engines write it"
+        return
+    pairs = [it.partition("=") for it in found]
+    names = [name for name, _, _ in pairs]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield f"configuration: variable {name!r} stands twice"
+    values = {name: value for name, _, value in pairs}
+    for name in sorted(set(values) | set(ENVIRON)):
+        if name in ENVIRON and values.get(name) != ENVIRON[name]:
+            yield f"configuration: variable {name!r} is {_told(values.get(name))}"
+        elif name not in ENVIRON and name not in allowed:
+            yield f"configuration: variable {name!r} is set, and is none of run.docker's"
+
+
+def _names(found: Mapping[str, Any], word: str, pattern: re.Pattern[str]) -> Iterator[str]:
+    names = found.get(word) or {}
+    if not isinstance(names, dict):
+        yield f"configuration: {word} is not as engines write it"
+        return
+    for name in names:
+        if pattern.fullmatch(name) is None:
+            yield f"configuration: {word} has {name!r}"
+
+
+def _told(value: object) -> str:
+    text = ascii(value)
+    return text if len(text) < 100 else f"{text[:100]}…"

@@ -1,0 +1,198 @@
+"""A saved image → its files, its layers and its configuration.
+
+What `docker save` and `podman save` write: a docker-archive (manifest.json), an OCI layout
+(index.json), or both in one file. Layers may be compressed with gzip.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+from luggage.errors import LuggageError
+from luggage.proof import canonical
+from luggage.seal import artifact, layered
+from luggage.seal.artifact import Artifact
+from luggage.seal.layered import Place
+from luggage.seal.tarred import Reader, TarError
+
+_BLOB = re.compile(r"sha256:([0-9a-f]{64})")
+_NAMED = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?")
+_DOCKER, _OCI = "manifest.json", "index.json"
+
+
+def load(file: BinaryIO, name: str, *, image: str | None, squeeze: bool) -> Artifact:
+    """The image in an open file; raises LuggageError where it is none, or not plainly one."""
+    try:
+        return _Archive(file, name, image).load(squeeze)
+    except TarError as error:
+        raise LuggageError(f"{name}: {error.message}", error.hint) from error
+
+
+class _Archive:
+    """The outer tar: where each of its files lies."""
+
+    def __init__(self, file: BinaryIO, name: str, image: str | None) -> None:
+        self.file = file
+        self.name = name
+        self.image = image
+        self.size = file.seek(0, 2)
+        file.seek(0)
+        if file.read(2) == b"\x1f\x8b":
+            raise TarError("compressed", "unpack it first: gunzip")
+        file.seek(0)
+        self.places: dict[str, Place] = {}
+        for member in Reader(file.read, self._skip):
+            if member.kind == "file":
+                self.places[member.path] = Place(file.tell(), member.size)
+
+    def _skip(self, size: int) -> None:
+        if self.file.tell() + size > self.size:
+            raise TarError("ends in the middle of a member")
+        self.file.seek(size, 1)
+
+    def load(self, squeeze: bool) -> Artifact:
+        ways = [self._docker()] if _DOCKER in self.places else []
+        if _OCI in self.places:
+            ways.append(self._oci())
+        if not ways:
+            raise TarError(
+                "neither a pex nor a saved image", "docker save IMAGE -o FILE makes such a file"
+            )
+        if len({config for config, _ in ways}) > 1:
+            raise TarError(f"{_DOCKER} and {_OCI} name different images")
+        config, layers = ways[0]
+        raw = self._read(config)
+        named = _NAMED.fullmatch(config)
+        digest = hashlib.sha256(raw).hexdigest()
+        if named is None or named[1] != digest:
+            raise TarError("the configuration is not the one that its name tells")
+        members = _object(raw, config)
+        for word in members:
+            if word != word.casefold():
+                raise TarError(f"the configuration has a member {word!r}")
+        diff_ids = _dict(members.get("rootfs"), "rootfs").get("diff_ids")
+        if not isinstance(diff_ids, list) or len(diff_ids) != len(layers):
+            raise TarError("the configuration does not name each of its layers")
+        tree = layered.Tree()
+        for path, diff_id in zip(layers, diff_ids, strict=True):
+            tree.add(self.file, self._place(path), str(diff_id), squeeze)
+        packages, manifest = artifact.described(self.name, tree.texts, artifact.of_image)
+        return Artifact(
+            artifact.IMAGE,
+            self.name,
+            digest,
+            sum(layer.size for layer in tree.layers),
+            packages,
+            manifest,
+            tree.entries,
+            tree.texts,
+            tuple(tree.layers),
+            members,
+            tuple(tree.odd),
+        )
+
+    def _docker(self) -> tuple[str, list[str]]:
+        """Paths of the configuration and of the layers, as manifest.json tells them."""
+        images = _parsed(self._read(_DOCKER), _DOCKER)
+        found = [_dict(it, _DOCKER) for it in _list(images, _DOCKER)]
+        one = self._one([(it, tuple(map(str, _list(it.get("RepoTags"), "")))) for it in found])
+        return str(one.get("Config")), [str(it) for it in _list(one.get("Layers"), _DOCKER)]
+
+    def _oci(self) -> tuple[str, list[str]]:
+        """The same, as index.json tells them."""
+        index = _object(self._read(_OCI), _OCI)
+        found = [_dict(it, _OCI) for it in _list(index.get("manifests"), _OCI)]
+        one = self._one([(it, tuple(map(str, _notes(it)))) for it in found])
+        image = _object(self._blob(one), _OCI)
+        if "layers" not in image:
+            raise TarError("an index of images for several platforms", "save one of them alone")
+        layers = [_dict(it, _OCI) for it in _list(image["layers"], _OCI)]
+        for layer in layers:
+            if "zstd" in str(layer.get("mediaType")):
+                raise TarError("its layers are compressed with zstd", "save it as a docker-archive")
+        return self._path(_dict(image.get("config"), _OCI)), [self._path(it) for it in layers]
+
+    def _one(self, found: Sequence[tuple[dict[str, Any], tuple[str, ...]]]) -> dict[str, Any]:
+        """The one image, or that of the name."""
+        wanted = self.image
+        if wanted is not None:
+            found = [it for it in found if any(_called(tag, wanted) for tag in it[1])]
+        if len(found) != 1:
+            tags = ", ".join(ascii(tag)[1:-1] for _, tags in found for tag in tags)
+            told = f": {tags}" if tags else ""
+            raise TarError(f"holds {len(found)} images{told}", "name the one: --image NAME")
+        return found[0][0]
+
+    def _path(self, descriptor: Mapping[str, Any]) -> str:
+        match = _BLOB.fullmatch(str(descriptor.get("digest")))
+        if match is None:
+            raise TarError("a blob is not named by its SHA-256")
+        return f"blobs/sha256/{match[1]}"
+
+    def _blob(self, descriptor: Mapping[str, Any]) -> bytes:
+        path = self._path(descriptor)
+        data = self._read(path)
+        if hashlib.sha256(data).hexdigest() != path.rpartition("/")[2]:
+            raise TarError(f"{path} has other bytes than its name tells")
+        return data
+
+    def _place(self, path: str) -> Place:
+        if path not in self.places:
+            raise TarError(f"{path!r} is named, but not there")
+        return self.places[path]
+
+    def _read(self, path: str) -> bytes:
+        place = self._place(path)
+        if place.size > canonical.MAX_BYTES:
+            raise TarError(f"{path}: larger than 16 MiB")
+        self.file.seek(place.start)
+        return self.file.read(place.size)
+
+
+def _notes(descriptor: Mapping[str, Any]) -> list[str]:
+    notes = _dict(descriptor.get("annotations") or {}, "annotations")
+    names = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+    return [str(notes[name]) for name in names if name in notes]
+
+
+def _called(tag: str, wanted: str) -> bool:
+    """Whether a tag is what a user wrote: `example` is `localhost/example:latest`."""
+    full = wanted if ":" in wanted.rpartition("/")[2] else f"{wanted}:latest"
+    return tag == full or tag.endswith(f"/{full}")
+
+
+def _parsed(data: bytes, name: str) -> Any:
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_distinct)
+    except (ValueError, RecursionError) as error:
+        raise TarError(f"{name}: not JSON: {error}") from error
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse names that differ in their case alone: to engines they are the same, the last wins."""
+    members = dict(pairs)
+    if len({name.casefold() for name in members}) != len(pairs):
+        raise ValueError("a member stands twice")
+    return members
+
+
+def _object(data: bytes, name: str) -> dict[str, Any]:
+    return _dict(_parsed(data, name), name)
+
+
+def _dict(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TarError(f"{name}: not as engines write it")
+    return value
+
+
+def _list(value: object, name: str) -> list[Any]:
+    if value is None and not name:
+        return []
+    if not isinstance(value, list):
+        raise TarError(f"{name}: not as engines write it")
+    return value

@@ -1,0 +1,209 @@
+"""An artifact, its seal and a verify key → everything in which it is not what was signed.
+
+This is done from outside, before the artifact is run and before it is given a key: nothing inside
+an artifact can prove that artifact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from luggage.crypto.signing import VerifyKey
+from luggage.errors import LuggageError
+from luggage.proof import manifest, seal, signature, tree
+from luggage.proof.seal import Seal
+from luggage.proof.tree import Entry
+from luggage.seal import artifact, configuration
+from luggage.seal.artifact import Artifact
+
+_NEVER = "a seal belongs beside a pex: build/seal.json; or name it: --seal FILE"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of an artifact. Without a `key` nothing is proved about who made it."""
+
+    key: VerifyKey | None
+    minimum_serial: int | None = None
+    allow_env: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Given:
+    """The seal, and its signature, as they lie beside the artifact or in it."""
+
+    seal: bytes
+    signature: bytes | None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What was sealed, how many files were compared, and everything that is wrong."""
+
+    seal: Seal
+    files: int
+    size: int
+    problems: tuple[str, ...]
+
+
+def given(found: Artifact, outside: bytes | None, signed: bytes | None) -> Given:
+    """The seal and the signature: `outside` and `signed` are files beside the artifact, or None.
+
+    Raises LuggageError where there is no seal, or an image holds another one.
+    """
+    inside = found.seal
+    if outside is not None and inside is not None and outside != inside:
+        raise LuggageError(
+            f"{found.name}: the seal in it is not the one that was given",
+            "leave out --seal, or verify the artifact that the seal belongs to",
+        )
+    chosen = outside if inside is None else inside
+    if chosen is None:
+        hint = (
+            _NEVER if found.kind == artifact.PEX else "make it again, with this luggage: ./create"
+        )
+        raise LuggageError(f"{found.name}: has no seal", hint)
+    return Given(chosen, found.signature if signed is None else signed)
+
+
+def verify(found: Artifact, given: Given, wanted: Wanted) -> Verdict:
+    """Compare everything; raises LuggageError only where the seal cannot be read."""
+    try:
+        sealed = seal.parse(given.seal)
+    except LuggageError as error:
+        raise LuggageError(f"{found.name}: {error.message}", error.hint) from error
+    told = [*_signed(found, given, wanted), *_described(found, sealed, wanted), *found.odd]
+    told += _pex(found, sealed) if found.kind == artifact.PEX else _image(found, sealed, wanted)
+    files = [entry for entry in found.entries.values() if entry.kind == "file"]
+    size = sum(entry.size or 0 for entry in files)
+    return Verdict(sealed, len(files), size, tuple(dict.fromkeys(told)))
+
+
+def _signed(found: Artifact, given: Given, wanted: Wanted) -> Iterator[str]:
+    if wanted.key is None:
+        return
+    signatures = {it for it in (given.signature, found.signature) if it is not None}
+    if not signatures:
+        yield "signature: there is none"
+    for signed in signatures:
+        try:
+            signature.check(given.seal, signed, wanted.key)
+        except LuggageError as error:
+            yield error.message
+
+
+def _described(found: Artifact, sealed: Seal, wanted: Wanted) -> Iterator[str]:
+    """The manifest, in the seal and in the artifact, and the sources it names."""
+    if found.manifest != sealed.manifest:
+        yield f"{manifest.FILE}: not the manifest that was sealed"
+    for path, digest in sorted(sealed.manifest.files.items()):
+        place = f"{found.packages}{path}"
+        entry = found.entries.get(place)
+        if entry is None or entry.kind != "file":
+            yield f"{place!r}: missing"
+        elif entry.sha256 != digest:
+            yield f"{place!r}: its content is not what was sealed"
+    serial = sealed.manifest.serial
+    if wanted.minimum_serial is not None and (serial is None or serial < wanted.minimum_serial):
+        has = "none" if serial is None else str(serial)
+        yield f"serial: {has}, and {wanted.minimum_serial} is the least"
+
+
+def _pex(found: Artifact, sealed: Seal) -> Iterator[str]:
+    if found.sha256 != sealed.pex:
+        yield f"pex: its SHA-256 is {found.sha256}, and {sealed.pex} was sealed"
+    yield from _sbom(found, sealed)
+
+
+def _sbom(found: Artifact, sealed: Seal) -> Iterator[str]:
+    if found.sbom is None:
+        yield "SBOM: missing"
+    elif _sha256(found.sbom) != sealed.sbom.get(found.kind):
+        yield "SBOM: its content is not what was sealed"
+
+
+def _image(found: Artifact, sealed: Seal, wanted: Wanted) -> Iterator[str]:
+    if not sealed.layers:
+        yield "seal: made for a pex alone, without an image"
+    if len(found.layers) > len(sealed.layers) + 1:  # the seal has a layer of its own
+        yield f"layers: {len(found.layers)}, and {len(sealed.layers)} and the seal's were made"
+    yield from configuration.problems(found.configuration or {}, wanted.allow_env)
+    yield from _sbom(found, sealed)
+    yield from _tree(found, sealed)
+    yield from _folder(found, sealed)
+
+
+def _tree(found: Artifact, sealed: Seal) -> Iterator[str]:
+    """Every path against the listings, and the listings against the seal."""
+    listed: dict[str, Entry] = {}
+    for layer, digest in sorted(sealed.layers.items()):
+        path = f"{seal.FOLDER}/{seal.listing(layer)}"
+        data = found.texts.get(path)
+        if data is None or _sha256(data) != digest:
+            yield f"{path!r}: {'missing' if data is None else 'not the listing that was sealed'}"
+            continue
+        for entry in tree.parse(data):
+            if listed.setdefault(entry.path, entry) != entry:
+                yield f"{entry.path!r}: listed twice, and not equally"
+    outside = {path for path in listed.keys() | found.entries.keys() if not _within(path)}
+    for path in sorted(outside):
+        if path not in listed:
+            yield f"{path!r}: was added: no listing names it"
+        elif path not in found.entries:
+            yield f"{path!r}: missing"
+        else:
+            yield from _differs(listed[path], found.entries[path])
+
+
+def _within(path: str) -> bool:
+    return path == seal.FOLDER or path.startswith(f"{seal.FOLDER}/")
+
+
+def _folder(found: Artifact, sealed: Seal) -> Iterator[str]:
+    """What lies in the folder of the seal, which is in no listing."""
+    names = [seal.FILE, seal.SBOM, *map(seal.listing, sealed.layers)]
+    wanted = {f"{seal.FOLDER}/{name}" for name in names}
+    signed = f"{seal.FOLDER}/{seal.SIGNATURE}"
+    there = {path for path in found.entries if path.startswith(f"{seal.FOLDER}/")}
+    for path in sorted(there - wanted - {signed}):
+        yield f"{path!r}: was added: the seal does not name it"
+    for path in sorted(wanted - there):
+        yield f"{path!r}: missing"
+    for path in sorted(there & (wanted | {signed})):
+        entry = found.entries[path]
+        if (entry.kind, entry.mode, entry.uid, entry.gid) != ("file", 0o644, 0, 0):
+            yield f"{path!r}: not a file of root's with mode 0644"
+    folder = found.entries.get(seal.FOLDER)
+    if folder is not None and folder != Entry(seal.FOLDER, "dir", 0o755):
+        yield f"{seal.FOLDER!r}: not a folder of root's with mode 0755"
+
+
+def _differs(wanted: Entry, found: Entry) -> Iterator[str]:
+    if wanted == found:
+        return
+    if wanted.kind != found.kind:
+        yield f"{wanted.path!r}: a {found.kind}, and a {wanted.kind} was sealed"
+        return
+    if (wanted.size, wanted.sha256) != (found.size, found.sha256):
+        yield f"{wanted.path!r}: its content is not what was sealed"
+    if wanted.target != found.target:
+        yield f"{wanted.path!r}: links to {found.target!r}, and {wanted.target!r} was sealed"
+    if wanted.mode != found.mode:
+        yield f"{wanted.path!r}: mode {found.mode:04o}, and {wanted.mode:04o} was sealed"
+    if (wanted.uid, wanted.gid) != (found.uid, found.gid):
+        owners = f"{found.uid}:{found.gid}, and {wanted.uid}:{wanted.gid}"
+        yield f"{wanted.path!r}: belongs to {owners} was sealed"
+
+
+def summary(problems: Sequence[str], most: int = 20) -> list[str]:
+    """The first of them, and how many there are more."""
+    shown = list(problems[:most])
+    if more := len(problems) - len(shown):
+        shown.append(f"and {more:,} more, {len(problems):,} in all")
+    return shown
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
