@@ -37,16 +37,32 @@ class Slimmed:
     size: int
 
 
+def wanted(sources: Iterable[Source], rules: Iterable[Rule]) -> frozenset[str]:
+    """What the sources import, or name, that a rule might drop from a wheel; mostly nothing.
+
+    So it may stand in the key of a cache, beside the lock and the rules.
+    """
+    folders = {rule.path.rstrip("/").rpartition("/")[2] for rule in rules if not rule.keep}
+    found: set[str] = set()
+    own = set()
+    for source in sources:
+        own.add(source.path.split("/")[0].removesuffix(".py"))
+        if source.path.endswith(".py"):
+            found |= named(source.data, _package(source.path))
+    names = (name.split(".") for name in found)
+    return frozenset(".".join(n) for n in names if n[0] not in own and folders.intersection(n))
+
+
 def wheel(
     path: Path,
     into: Path,
     rules: Iterable[Rule],
     *,
-    sources: Iterable[Source] = (),
+    wanted: Iterable[str] = (),
     keep_all: bool = False,
 ) -> Slimmed:
-    """One wheel, as `wheels` does it."""
-    (slimmed,) = wheels([path], into, rules, sources=sources, keep_all=keep_all)
+    """One wheel, as `wheels` does it, where no other is."""
+    (slimmed,) = wheels([path], into, rules, wanted=wanted, keep_all=keep_all)
     return slimmed
 
 
@@ -55,21 +71,26 @@ def wheels(
     into: Path,
     rules: Iterable[Rule],
     *,
-    sources: Iterable[Source] = (),
+    wanted: Iterable[str] = (),
     keep_all: bool = False,
 ) -> tuple[Slimmed, ...]:
     """Write each wheel into `into` without what the rules drop, in the order of `paths`.
 
-    A module stays that another wheel, or one of the `sources`, imports. A wheel that loses nothing
-    is copied as it is. Files are stored, not compressed: no zlib shows in the bytes. Raises
-    LuggageError where a wheel is none.
+    A module stays that another wheel imports, or that is `wanted`, and what it imports with it. A
+    wheel that loses nothing is copied as it is. Files are stored, not compressed: no zlib shows in
+    the bytes. Raises LuggageError where a wheel is none.
     """
     if keep_all:
         return tuple(Slimmed(Path(shutil.copyfile(p, into / p.name)), 0, 0) for p in paths)
     declared = tuple(rules)
     opened = [_Wheel.read(path, declared) for path in paths]
-    _revive(opened, tuple(sources))
+    _revive(opened, wanted)
     return tuple(_write(one, into / one.path.name) for one in opened)
+
+
+def rules() -> tuple[Rule, ...]:
+    """The declared ones, of dead-weight.txt."""
+    return deadweight.read()
 
 
 @dataclass
@@ -141,7 +162,7 @@ def _package(path: str) -> str:
     return path.rpartition("/")[0].replace("/", ".")
 
 
-def _revive(wheels: Sequence[_Wheel], sources: Sequence[Source]) -> None:
+def _revive(wheels: Sequence[_Wheel], wanted: Iterable[str]) -> None:
     """Take out of `dropped` what is imported by anything that stays, and by what it imports."""
     out = {
         _module(path): (one, path)
@@ -156,26 +177,23 @@ def _revive(wheels: Sequence[_Wheel], sources: Sequence[Source]) -> None:
     words = "|".join(sorted(re.escape(first.rpartition(".")[2]) for first in firsts))
     spelt = re.compile(rf"\b(?:{words})\b".encode())
 
-    wanted: list[str] = []
-    for source in sources:
-        if source.path.endswith(".py") and spelt.search(source.data):
-            wanted += named(source.data, _package(source.path))
+    asked = list(wanted)
     for one in wheels:
         kept = one.installed.keys() - one.dropped
         for path in one.modules(kept):
             text = one.text(path)
             if spelt.search(text):
-                wanted += named(text, _package(path))
+                asked += named(text, _package(path))
         for path in kept:
             if path.endswith(".dist-info/entry_points.txt"):
-                wanted += re.findall(r"[\w.]+", one.text(path).decode(errors="replace"))
-    while wanted:
-        for prefix in _prefixes(wanted.pop()):
+                asked += re.findall(r"[\w.]+", one.text(path).decode(errors="replace"))
+    while asked:
+        for prefix in _prefixes(asked.pop()):
             if found := out.pop(prefix, None):
                 one, path = found
                 one.revive(path)
                 if path.endswith(".py"):
-                    wanted += named(one.text(path), _package(path))
+                    asked += named(one.text(path), _package(path))
 
 
 def _prefixes(module: str) -> list[str]:
