@@ -34,7 +34,7 @@ from luggage.errors import LuggageError, all_wrong
 from luggage.seal import graph
 from luggage.seal.packages import Wheel
 
-FILE = "luggage-sbom.cdx.json"
+DISTRIBUTION = "sealed-luggage"
 
 _OF_SBOMS = uuid.UUID("51bd1e7a-57f5-5f5c-8a0c-9d8f4c1e4a35")
 # Where a project puts the whole text of its licence into the field, that is no name.
@@ -69,13 +69,12 @@ def make(
     parts = {name: _wheel(wheel, told[wheel]) for name, wheel in names.items()}
     asked = {name: told[wheel].get("requires_dist", []) for name, wheel in names.items()}
     links = dict(graph.wheels(asked, markers or _markers()))
-    if "luggage" not in parts:
+    if DISTRIBUTION not in parts:
         # Not of type pypi: packed from its sources, it is no file of that index.
-        parts["luggage"] = _component(
-            "luggage", luggage, PackageURL("generic", None, "luggage", luggage)
-        )
-        parts["luggage"].licenses = [DisjunctiveLicense(id=_OURS)]
-        links["luggage"] = frozenset(map(canonicalize_name, needs)) & set(names)
+        purl = PackageURL("generic", None, "luggage", luggage)
+        ours = parts[DISTRIBUTION] = _component("luggage", luggage, purl)
+        ours.licenses = [DisjunctiveLicense(id=_OURS)]
+        links[DISTRIBUTION] = frozenset(map(canonicalize_name, needs)) & set(names)
     root = Component(name=project, type=ComponentType.APPLICATION, bom_ref="project")
     metadata = BomMetaData(
         component=root,

@@ -299,8 +299,21 @@ def test_what_luggage_runs_on_hangs_on_luggage() -> None:
 
 def test_luggage_as_a_wheel_is_there_once() -> None:
     """An app that takes luggage from its lock has it as one wheel like the others."""
-    members = made([wheel("luggage", "Requires-Dist: plain"), wheel("plain")])
-    assert component(members, "luggage")["purl"] == "pkg:pypi/luggage@1.0"
+    members = made([wheel(sbom.DISTRIBUTION, "Requires-Dist: plain"), wheel("plain")])
+    assert {it["purl"] for it in members["components"]} == {
+        f"pkg:pypi/{sbom.DISTRIBUTION}@1.0",
+        "pkg:pypi/plain@1.0",
+    }
+    assert f'name="{sbom.DISTRIBUTION}"' in (ROOT / "setup.py").read_text("utf-8")
+
+
+def test_another_project_called_luggage_is_another() -> None:
+    """The name on PyPI is somebody else's: both are there, and a scanner takes neither for one."""
+    members = made([wheel("luggage")])
+    assert {it["purl"] for it in members["components"]} == {
+        "pkg:generic/luggage@0.1.0",
+        "pkg:pypi/luggage@1.0",
+    }
 
 
 def test_a_debian_version_with_epoch_and_tilde() -> None:

@@ -1,0 +1,98 @@
+"""`sbom` as a user runs it: the bytes in the artifact, and nothing else."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from depots import Checkout
+
+from luggage.proof import manifest
+from luggage.proof.manifest import Manifest
+from luggage.seal import artifact, sbom
+
+SBOM = sbom.make(project="thing", luggage="0.1.0", wheels=[])
+MANIFEST = Manifest(
+    project="thing",
+    commit="0" * 40,
+    dirty=False,
+    entry="depot",
+    python="3.13.5",
+    platform="linux-x86_64",
+    lock="0" * 64,
+    tools={},
+    wheels=[],
+    files={},
+    sealed={},
+    serial=None,
+)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path / "made")
+
+
+def packed(checkout: Checkout, sbom: bytes | None) -> str:
+    """The name of a pex in the checkout, with this SBOM in it."""
+    with zipfile.ZipFile(checkout.root / "thing.pex", "w") as archive:
+        archive.writestr(manifest.FILE, manifest.dump(MANIFEST))
+        if sbom is not None:
+            archive.writestr(artifact.PEX_SBOM, sbom)
+    return "thing.pex"
+
+
+def test_it_writes_the_very_bytes(checkout: Checkout) -> None:
+    """To stdout, with nothing added, or to a file that it replaces."""
+    pex = packed(checkout, SBOM)
+    done = checkout.run("sbom", pex)
+    assert (done.returncode, done.stdout, done.stderr) == (0, SBOM, b"")
+    output = checkout.root / "home" / "it.json"
+    for _ in range(2):
+        done = checkout.run("sbom", pex, "--output", "home/it.json")
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"home/it.json\n", b"")
+        assert output.read_bytes() == SBOM
+        output.write_bytes(b"older, and longer" * 1000)
+    assert [path.name for path in output.parent.iterdir()] == ["it.json"]
+
+
+@pytest.mark.parametrize(
+    ("inside", "told"),
+    [
+        (None, "thing.pex: holds no SBOM"),
+        (b"{}\x1b]0;title\x07\n", "has bytes that luggage never writes"),
+        ('{"ü": 1}\n'.encode(), "has bytes that luggage never writes"),
+        (b"{}\n{}\n", "has bytes that luggage never writes"),
+    ],
+)
+def test_what_is_no_sbom_of_ours_is_refused(
+    checkout: Checkout, inside: bytes | None, told: str
+) -> None:
+    """Nothing that a terminal would obey is shown, and no older file is overwritten."""
+    pex = packed(checkout, inside)
+    (checkout.root / "kept.json").write_text("kept")
+    assert told in checkout.refuse("sbom", pex)
+    assert told in checkout.refuse("sbom", pex, "--output", "kept.json")
+
+
+def test_what_cannot_be_written_is_one_error(checkout: Checkout) -> None:
+    """A folder that is not there is named, and nothing is left."""
+    pex = packed(checkout, SBOM)
+    assert "away/it.json: cannot be written" in checkout.refuse(
+        "sbom", pex, "--output", "away/it.json"
+    )
+
+
+def test_what_is_no_artifact_is_refused(checkout: Checkout) -> None:
+    """A file that is not there, a file that is none, and a forgotten argument."""
+    assert "there is no such file" in checkout.refuse("sbom", "gone.pex")
+    (checkout.root / "text").write_text("no zip and no tar")
+    assert "text: " in checkout.refuse("sbom", "text")
+    assert "usage: " in checkout.refuse("sbom")
+
+
+def test_help_shows_examples(checkout: Checkout) -> None:
+    """With the deployment's own name."""
+    done = checkout.run("sbom", "--help")
+    assert b"python -m depot sbom build/depot.pex" in done.stdout
