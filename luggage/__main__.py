@@ -5,12 +5,16 @@ So an image needs no name of a package in its entry point: the manifest has it.
 
 from __future__ import annotations
 
-from luggage import bootstrap
+import sys
+
+from luggage import __version__, bootstrap
 
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--version"]:  # in a bare checkout, too, where the imports below fail
+        print(f"luggage {__version__}")
+        sys.exit()
     bootstrap.heed_term()  # before the imports below, which take PID 1 a third of a second
 
-import sys
 from pathlib import Path
 
 from luggage import commands, proof
