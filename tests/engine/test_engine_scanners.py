@@ -151,6 +151,16 @@ def test_the_sbom_names_luggage_and_the_project(sbom: dict[str, Any]) -> None:
     assert sbom["metadata"]["component"]["name"] == "example"
 
 
+def test_the_command_prints_the_packed_bytes(built: Built, tree: Path) -> None:
+    """`sbom IMAGE` gives the very bytes of the image, `sbom PEX` the same without Debian's part."""
+    words = (sys.executable, "-m", "deploy", "sbom")
+    of_image = sh(*words, built.image, cwd=built.folder).stdout
+    assert of_image.encode() == (tree / SBOM).read_bytes()
+    of_pex = json.loads(sh(*words, "build/example.pex", cwd=built.folder).stdout)
+    wheels = [it for it in json.loads(of_image)["components"] if not _is_system(it)]
+    assert of_pex["components"] == wheels
+
+
 def _record(dist: Distribution) -> Iterator[tuple[str, str, str]]:
     text = dist.read_text("RECORD")
     assert text, f"{dist.name}: no RECORD"
@@ -172,3 +182,7 @@ def _normal(purl: str) -> str:
 
 def _is_debian(component: dict[str, Any]) -> bool:
     return str(component.get("purl", "")).startswith("pkg:deb/")
+
+
+def _is_system(component: dict[str, Any]) -> bool:
+    return _is_debian(component) or component["type"] == "operating-system"
