@@ -1,25 +1,43 @@
-"""A `Pack`, its sources and a wheelhouse → the pex, its manifest and the image's layers, in one
-folder.
+"""A `Pack`, its sources and a wheelhouse → the pex, its manifest and seal, and the image's layers,
+in one folder.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from luggage.buildpex import imports, islands, layers, lock, pex, sealed, sources, wheelhouse
+import luggage
+from luggage.buildpex import (
+    base,
+    deadweight,
+    imports,
+    islands,
+    kept,
+    layers,
+    lock,
+    sealed,
+    slim,
+    sources,
+    wheelhouse,
+)
+from luggage.buildpex.base import Base, Root
+from luggage.buildpex.layers import Layer
 from luggage.buildpex.pack import TOOLS, Pack
 from luggage.buildpex.target import Target
+from luggage.buildpex.upper import INFRASTRUCTURE, Upper
 from luggage.errors import LuggageError, all_wrong
-from luggage.proof import manifest
+from luggage.proof import manifest, seal
 from luggage.proof.manifest import Manifest
 
 MANIFEST = "manifest.json"
-LAYERS = ("deps.tar", "app.tar")
+SEAL_LAYER = "seal.tar"
+LAYERS = ("root.tar", "deps.tar", "luggage.tar", "app.tar", SEAL_LAYER)
 
 
 @dataclass(frozen=True)
@@ -33,29 +51,42 @@ class Origin:
     dirty: bool
 
 
+@dataclass(frozen=True)
+class Places:
+    """The folders of one packing: the project's root, the wheels that nobody trusts, what is kept
+    between two of them, and where the artifact's files go. `signed` has the last seal and its
+    signature, if there is one. A kept layer whose SHA-256 is in `have` need not be written.
+    """
+
+    root: Path
+    wheels: Sequence[Path]
+    cache: Path
+    output: Path
+    signed: Path
+    have: frozenset[str] = frozenset()
+
+
 def build(
     pack: Pack,
     origin: Origin,
+    places: Places,
     *,
-    root: Path,
-    wheels: Path,
-    output: Path,
+    image: Root | None,
     environ: Mapping[str, str],
-    venv: Path | None,
     tell: Callable[[str], None],
 ) -> Path:
-    """Write the artifact's files into `output` and return the path of the pex.
+    """Write the artifact's files into the output and return the path of the pex.
 
-    Layers are made where `venv` says where the environment will run. `tell` gets a line of progress
-    at each step. Everything is made under a temporary name in `output` first: what fails or is
+    With `image`, Debian's root, the layers are made as well. `tell` gets a line of progress at each
+    step. Everything is made under a temporary name in the output first: what fails or is
     interrupted leaves what was there.
     """
     target = Target.running()
-    pins = wheelhouse.applicable(lock.read(root / pack.lock), target, pack.lock)
-    if "luggage" in pack.packages:
+    pins = wheelhouse.applicable(lock.read(places.root / pack.lock), target, pack.lock)
+    if INFRASTRUCTURE in pack.packages:
         wheelhouse.suffice(pins, pack.lock)
     tools = _tools()
-    selection = sources.select(root, origin.files, pack.packages, dirty=origin.dirty)
+    selection = sources.select(places.root, origin.files, pack.packages, dirty=origin.dirty)
     imports.compiled(selection.sources)
     config = _packed(selection, pack.config)
     digests = sealed.digests(config, pack.config, pack.name)
@@ -68,54 +99,90 @@ def build(
     if commands := [path for path in selection.left if not path.startswith(_rooms())]:
         tell(f"{len(commands)} modules that pack or edit are left behind")
 
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".mkpex-", dir=output) as temporary:
-        work = Path(temporary).resolve()
-        fresh = {name: work / name for name in ("wheels", "sources", "out")}
-        for folder in fresh.values():
+    places.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".mkpex-", dir=places.output) as temporary:
+        work, out = Path(temporary).resolve() / "work", Path(temporary).resolve() / "out"
+        for folder in (work, out):
             folder.mkdir()
-        checked = wheelhouse.fill(pins, wheels, target, fresh["wheels"])
-        tell(f"{len(checked)} wheels checked against {pack.lock}, for {target}")
+        plan = base.Plan(
+            project=pack.name,
+            version=luggage.__version__,
+            pins=pins,
+            target=target,
+            keep_all=pack.keep_all,
+            wanted=slim.wanted(selection.sources, deadweight.read()),
+            root=image,
+        )
+        bench = base.Bench(places.wheels, places.cache, work, environ, tell)
+        below = base.kept_or_made(plan, bench)
         unanswered = imports.unanswered(
-            selection.sources, pack.entry, [wheel.path for wheel in checked]
+            selection.sources, pack.entry, [wheel.path for wheel in below.slim]
         )
         for module, path in unanswered.items():
             tell(f"warning: {path}: imports {module}, which is not packed, and in no wheel")
-        described = manifest.dump(
-            Manifest(
-                project=pack.name,
-                commit=origin.commit,
-                dirty=origin.dirty or origin.commit is None,
-                entry=pack.entry,
-                python=target.version,
-                platform=target.platform,
-                lock=_sha256((root / pack.lock).read_bytes()),
-                tools=tools,
-                wheels=[manifest.Wheel(w.name, w.version, w.path.name, w.sha256) for w in checked],
-                files={source.path: _sha256(source.data) for source in selection.sources},
-                sealed=digests,
-                serial=None,
+        described = Manifest(
+            project=pack.name,
+            commit=origin.commit,
+            dirty=origin.dirty or origin.commit is None,
+            entry=pack.entry,
+            python=target.version,
+            platform=target.platform,
+            lock=_sha256((places.root / pack.lock).read_bytes()),
+            tools=tools,
+            wheels=below.wheels,
+            files={source.path: _sha256(source.data) for source in selection.sources},
+            sealed=digests,
+            serial=sealed.serial(config, pack.config),
+        )
+        upper = Upper(pack, target, below, selection.sources, manifest.dump(described))
+        made, above = upper.make(image, work, out, places.cache, environ)
+        made.chmod(0o755)
+        (out / MANIFEST).write_bytes(upper.manifest)
+        tell(f"{made.name}: {made.stat().st_size / 1e6:.1f} MB")
+        made_layers = [*below.layers, *above]
+        sealed_bytes = seal.dump(
+            seal.Seal(
+                manifest=described,
+                pex=kept.sha256(made),
+                layers={layer.name: layer.listing for layer in made_layers},
+                debian=below.debian,
+                sbom=below.sbom,
             )
         )
-        sources.stage(
-            [*selection.sources, sources.Source(manifest.FILE, described)], fresh["sources"]
-        )
-        workshop = pex.Workshop.at(work / "pex", environ)
-        made = fresh["out"] / f"{pack.name}.pex"
-        pex.build(workshop, checked, fresh["sources"], made, entry=pack.entry, target=target)
-        (fresh["out"] / MANIFEST).write_bytes(described)
-        tell(f"{made.name}: {made.stat().st_size / 1e6:.1f} MB")
-        if venv is not None:
-            deps, app = (fresh["out"] / name for name in LAYERS)
-            layers.make(workshop, made, venv, deps, app)
-            tell(", ".join(f"{p.name}: {p.stat().st_size / 1e6:.1f} MB" for p in (deps, app)))
-        _publish(fresh["out"], output, made.name)
-    return output / made.name
+        files = {seal.FILE: sealed_bytes, **_signature(sealed_bytes, places.signed, tell)}
+        for name, data in files.items():
+            (out / name).write_bytes(data)
+        _copy(below, made_layers, out, places.have)
+        if made_layers:
+            layers.loose(files, out / SEAL_LAYER)
+            sizes = (layer.path for layer in made_layers)
+            tell(", ".join(f"{it.stem} {it.stat().st_size / 1e6:.1f} MB" for it in sizes))
+        _publish(out, places.output, made.name)
+    return places.output / made.name
+
+
+def _signature(sealed_bytes: bytes, signed: Path, tell: Callable[[str], None]) -> dict[str, bytes]:
+    """The signature of the very same seal, if it has been signed already."""
+    signature, earlier = signed / seal.SIGNATURE, signed / seal.FILE
+    if not signature.exists() or not earlier.exists():
+        return {}
+    if earlier.read_bytes() == sealed_bytes:
+        return {seal.SIGNATURE: signature.read_bytes()}
+    tell(f"warning: {seal.SIGNATURE} is of another {seal.FILE}, and left out: sign again")
+    return {}
+
+
+def _copy(below: Base, made: Sequence[Layer], out: Path, have: Collection[str]) -> None:
+    """What is kept with the base belongs to the artifact, too."""
+    shutil.copyfile(below.folder / (seal.SBOM if made else base.PEX_SBOM), out / seal.SBOM)
+    for layer in made:
+        if layer.path.parent != out and kept.noted(layer.path) not in have:
+            shutil.copyfile(layer.path, out / layer.path.name)
 
 
 def _publish(made: Path, output: Path, last: str) -> None:
-    """Move everything made into place, the pex last; no layers of another pex stay."""
-    for name in LAYERS:
+    """Move everything made into place, the pex last; nothing of another pex stays."""
+    for name in (*LAYERS, seal.SIGNATURE):
         if not (made / name).exists():
             (output / name).unlink(missing_ok=True)
     for path in sorted(made.iterdir(), key=lambda path: (path.name == last, path.name)):

@@ -9,6 +9,7 @@ wheel is known by its SHA-256.
 from __future__ import annotations
 
 import argparse
+import compileall
 import hashlib
 import importlib
 import io
@@ -18,7 +19,7 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from luggage.buildpex import lock, process
+from luggage.buildpex import kept, lock, process
 from luggage.buildpex.pack import TOOLS
 from luggage.errors import LuggageError, all_wrong
 
@@ -30,17 +31,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Checks the packing tools in a folder of wheels, and runs a command with them.",
     )
     parser.add_argument("--wheels", type=Path, required=True, metavar="DIR", help="the wheels")
+    parser.add_argument("--cache", type=Path, metavar="DIR", help="where unpacked tools are kept")
     parser.add_argument("--package", required=True, help="the deployment's import name")
     parser.add_argument("command", nargs="+", help="the command and its arguments, behind --")
     options = parser.parse_args(argv)
     process.interruptible()
     with tempfile.TemporaryDirectory(prefix="luggage-tools-") as folder:
-        tools = Path(folder)
         try:
-            unpack(lock.read(TOOLS), options.wheels, tools)
+            tools = kept_or_unpacked(options.cache or Path(folder), options.wheels)
         except (LuggageError, OSError) as error:
             if isinstance(error, OSError):  # such as a disk that is full
-                error = LuggageError(f"{error.filename or tools}: {error.strerror}")
+                error = LuggageError(f"{error.filename or folder}: {error.strerror}")
             sys.stderr.write(error.render() + "\n")
             return error.status
         except KeyboardInterrupt:
@@ -52,6 +53,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands = importlib.import_module("luggage.commands")
         status: int = commands.main([options.package, *options.command], options.package)
         return status
+
+
+def kept_or_unpacked(cache: Path, wheels: Path) -> Path:
+    """The folder of `cache` with the checked tools, compiled; made of `wheels` if it is not there.
+
+    They are not hashed again: who can write to this cache can as well change the Python that runs
+    them, which a folder of wheels does not allow.
+    """
+
+    def make(folder: Path) -> None:
+        unpack(lock.read(TOOLS), wheels, folder)
+        compileall.compile_dir(folder, quiet=2, workers=0)
+
+    return kept.folder(cache, "tools", kept.key(sys.version, TOOLS.read_bytes()), make, [])
 
 
 def unpack(pins: Sequence[lock.Pin], wheels: Path, into: Path) -> None:

@@ -45,6 +45,7 @@ _PROXIES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _URL = re.compile(r"(?!file:)[a-z][a-z+]*://", re.IGNORECASE)
 _CREDENTIALS = re.compile(r"://([^/\s@]+)@")
 _DAY = 86_400.0
+UNFETCHED = 75  # EX_TEMPFAIL
 _NONE = private.Chosen()
 
 
@@ -56,6 +57,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--cache", type=Path, required=True, metavar="DIR", help="the cache")
     parser.add_argument("--again", action="store_true", help="even where the folder is there")
+    parser.add_argument(
+        "--kept",
+        action="store_true",
+        help=f"fetch nothing: print the folder, or exit with {UNFETCHED} where it is not there",
+    )
     parser.add_argument(
         "--settings",
         type=Path,
@@ -74,6 +80,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if options.private is not None:
             own = owned(options.private, options.locks)
             sys.stderr.writelines(f"warning: {line}\n" for line in own.warnings)
+        if options.kept:
+            folder = options.cache / digest(options.locks, platform.python_version())
+            sys.stdout.write(f"{folder}\n")
+            return 0 if folder.is_dir() else UNFETCHED
         cache = options.cache.resolve()
         cache.mkdir(parents=True, exist_ok=True)
         folder = cache / digest(options.locks, platform.python_version())

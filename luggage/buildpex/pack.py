@@ -13,13 +13,15 @@ class Pack:
     """What is to be packed; every path is relative to the folder that holds the packages.
 
     `name` is the project's (docs/format.md, §1.2) and the artifact's: `NAME.pex`. `entry` is the
-    package that `python -m` runs. Of `packages`, everything that git knows is packed.
+    package that `python -m` runs. Of `packages`, everything that git knows is packed. With
+    `keep_all`, wheels are packed with their test suites and all else that dead-weight.txt lists.
     """
 
     name: str
     entry: str
     packages: tuple[str, ...]
     lock: str = "requirements.txt"
+    keep_all: bool = False
 
     @property
     def config(self) -> str:

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from luggage.buildpex import process
 from luggage.buildpex.target import Target
 from luggage.buildpex.wheelhouse import Wheel
 from luggage.errors import LuggageError
@@ -22,16 +21,17 @@ EPOCH = 315_532_800
 
 @dataclass(frozen=True)
 class Workshop:
-    """A private folder in which pex works: its cache, its temporary files and its home lie there
-    and vanish with it.
+    """A private folder in which pex works: its temporary files and its home lie there and vanish
+    with it. Its cache, at `root`, may be kept.
     """
 
     folder: Path
+    root: Path
     search: str
     tools: Path
 
     @classmethod
-    def at(cls, folder: Path, environ: Mapping[str, str]) -> Workshop:
+    def at(cls, folder: Path, root: Path, environ: Mapping[str, str]) -> Workshop:
         """A workshop in `folder`; raises LuggageError where pex is not importable."""
         spec = importlib.util.find_spec("pex")
         if spec is None or spec.origin is None:
@@ -39,9 +39,9 @@ class Workshop:
                 "pex: not installed for this Python",
                 "leave out --wheels, or start it with: python3 -m luggage.buildpex.boot",
             )
-        for name in ("home", "root", "tmp"):
+        for name in ("home", "tmp"):
             (folder / name).mkdir(parents=True)
-        return cls(folder, environ.get("PATH", os.defpath), Path(spec.origin).parent.parent)
+        return cls(folder, root, environ.get("PATH", os.defpath), Path(spec.origin).parent.parent)
 
     @property
     def environ(self) -> dict[str, str]:
@@ -55,47 +55,32 @@ class Workshop:
             "PYTHONPATH": str(self.tools),
             "SOURCE_DATE_EPOCH": str(EPOCH),
             "PEX_IGNORE_RCFILES": "1",
-            "PEX_ROOT": str(self.folder / "root"),
+            "PEX_ROOT": str(self.root),
             "TMPDIR": str(self.folder / "tmp"),
         }
 
-    def run(self, *words: str) -> None:
-        """Run `python -m WORDS…`; pex's own output is shown where it fails."""
-        process.run(
-            [sys.executable, "-m", *words],
-            environ=self.environ,
-            cwd=self.folder / "tmp",
-            subject=words[0],
-        )
 
+def building(
+    wheels: Sequence[Wheel], output: Path, target: Target, *, staged: Path | None, entry: str | None
+) -> list[str]:
+    """The command that writes the pex of `wheels`, and of the sources in `staged`, to `output`.
 
-def build(
-    workshop: Workshop,
-    wheels: Sequence[Wheel],
-    staged: Path,
-    output: Path,
-    *,
-    entry: str,
-    target: Target,
-) -> None:
-    """Write the pex of `staged` and `wheels` to `output`; it runs `python -m entry`.
-
-    All wheels lie in one folder. The constraint lets the pex start with any patch version of this
-    Python, and keeps the path of the interpreter that packs out of the file.
+    It runs `python -m entry`. All wheels lie in one folder. The constraint lets the pex start with
+    any patch version of this Python, and keeps the path of the interpreter that packs out of the
+    file.
     """
     folders = {str(wheel.path.parent) for wheel in wheels}
-    workshop.run(
-        "pex",
+    return [
+        *(sys.executable, "-m", "pex"),
         *(f"{wheel.name}=={wheel.version}" for wheel in wheels),
         "--no-pypi",
         *(f"--pre-resolved-dists={folder}" for folder in sorted(folders)),
-        f"--sources-directory={staged}",
-        f"--entry-point={entry}",
+        *([f"--sources-directory={staged}"] if staged else []),
+        *([f"--entry-point={entry}"] if entry else []),
         "--venv",
         "--sh-boot",
         "--include-tools",
         f"--python-path={sys.executable}",
         f"--interpreter-constraint={target.constraint}",
         f"--output-file={output}",
-    )
-    output.chmod(0o755)
+    ]

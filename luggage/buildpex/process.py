@@ -36,12 +36,26 @@ def run(
     """Run to the end and return stdout; raises LuggageError with the output's end where the status
     is not 0.
     """
-    status, out, err = capture(argv, environ=environ, cwd=cwd, subject=subject)
-    if status:
-        lines = (err + out).decode(errors="replace").rstrip().splitlines()[-_SHOWN:]
-        shown = "".join(f"\n  {line}" for line in lines)
-        raise LuggageError(f"{subject}: failed with status {status}{shown}", hint)
+    (out,) = run_all([argv], environ=environ, cwd=cwd, subject=subject, hint=hint)
     return out
+
+
+def run_all(
+    argvs: Iterable[Sequence[str]],
+    *,
+    environ: Mapping[str, str],
+    cwd: Path,
+    subject: str,
+    hint: str | None = None,
+) -> list[bytes]:
+    """Run several at once, each as `run` does, until all have ended."""
+    ended = capture_all(argvs, environ=environ, cwd=cwd, subject=subject)
+    for status, out, err in ended:
+        if status:
+            lines = (err + out).decode(errors="replace").rstrip().splitlines()[-_SHOWN:]
+            shown = "".join(f"\n  {line}" for line in lines)
+            raise LuggageError(f"{subject}: failed with status {status}{shown}", hint)
+    return [out for _, out, _ in ended]
 
 
 def capture(

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from luggage.buildpex import Pack, artifact, collect, git, layers, lock, process, sources
+from luggage.buildpex import Pack, artifact, collect, git, lock, private, process, sources
+from luggage.buildpex.base import Root
 from luggage.buildpex.pack import TOOLS
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
@@ -22,7 +23,8 @@ EXAMPLES = """\
 examples:
   python -m deploy mkpex                         fetches what the lock names, packs into build/
   python -m deploy mkpex --output /tmp/out       elsewhere
-  python -m deploy mkpex --wheels DIR --layers   as ./create does in the builder, with no network
+  python -m deploy mkpex --wheels DIR --root /opt/root.tar
+                                                 as ./create does in the builder, with no network
 """
 
 
@@ -40,7 +42,25 @@ def main(argv: list[str], pack: Pack) -> int:
         "--wheels", type=Path, metavar="DIR", help="wheels fetched before, not trusted"
     )
     parser.add_argument(
-        "--layers", action="store_true", help="the layers of an image, too: deps.tar and app.tar"
+        "--cache",
+        type=Path,
+        metavar="DIR",
+        help="what is kept between two packings (default: build/cache)",
+    )
+    parser.add_argument(
+        "--root",
+        type=Path,
+        metavar="TAR",
+        help="Debian's part of an image: its layers are made, too",
+    )
+    parser.add_argument(
+        "--signed",
+        type=Path,
+        metavar="DIR",
+        help="the last seal and its signature, which stays where the seal is the same",
+    )
+    parser.add_argument(
+        "--have", type=Path, help="layers that need not be written: lines of sha256sum"
     )
     parser.add_argument(
         "--files", type=Path, help="what git knows, if git is not here: `git ls-files -z`"
@@ -59,11 +79,21 @@ def main(argv: list[str], pack: Pack) -> int:
         path = artifact.build(
             pack,
             _origin(options, pack, root),
-            root=root,
-            wheels=options.wheels,
-            output=output,
+            artifact.Places(
+                root=root,
+                wheels=[
+                    *([own] if (own := root / private.FOLDER).is_dir() else []),
+                    options.wheels,
+                ],
+                cache=options.cache or root / "build" / "cache",
+                output=output,
+                signed=options.signed or output,
+                have=frozenset(_read(options.have).decode().split())
+                if options.have
+                else frozenset(),
+            ),
+            image=Root(options.root) if options.root else None,
             environ=os.environ,
-            venv=layers.HOME if options.layers else None,
             tell=_tell,
         )
     except OSError as error:  # such as a disk that is full
@@ -78,15 +108,21 @@ def _fetch_and_boot(argv: list[str], pack: Pack, root: Path) -> NoReturn:
     locks = [root / pack.lock, TOOLS]
     for path in locks:
         lock.read(path)  # what cannot be packed is told before the network is asked
+    own = collect.owned(root / private.FOLDER, locks)
+    for line in own.warnings:
+        _tell(f"warning: {line}")
     cache = root / "build" / "cache"
     wheels = cache / collect.digest(locks, platform.python_version())
     if not wheels.is_dir():
         _tell(f"fetching the wheels of {pack.lock} and {TOOLS.name} into build/cache")
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache, prefix="new.") as new:
-            collect.fetch(locks, Path(new), os.environ)
+            collect.fetch(locks, Path(new), os.environ, own)
             collect.settle(Path(new), wheels)
-    words = ["-m", "luggage.buildpex.boot", "--wheels", str(wheels), "--package", current().package]
+    else:
+        private.supply(own.wheels, wheels)
+    words = ["-m", "luggage.buildpex.boot", "--wheels", str(wheels), "--cache", str(cache)]
+    words += ["--package", current().package]
     process.become(
         [sys.executable, *words, "--", *argv, "--wheels", str(wheels)], environ=os.environ, cwd=root
     )
@@ -121,7 +157,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise LuggageError(f"--files '{path}': {error.strerror}") from error
+        raise LuggageError(f"'{path}': {error.strerror}") from error
 
 
 def _tell(text: str) -> None:

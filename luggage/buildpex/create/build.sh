@@ -1,0 +1,113 @@
+# build/: whatever ends `create`, nothing half-made is left in it. A library of `create`.
+# shellcheck shell=sh disable=SC2034,SC2154
+
+SHA256='shasum -a 256'
+if command -v sha256sum > /dev/null; then SHA256=sha256sum; fi
+engine='' child='' container='' fresh=''
+LAYERS='root.tar deps.tar luggage.tar app.tar seal.tar'
+
+begin_build() {
+    # What to run next is told as it is to be typed where the caller stands.
+    from=
+    [ "$here" = "$(pwd)" ] || from=$here/
+    cd "$here"
+    # In a hook of git's these name another repository; and reading must not write into .git.
+    unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
+    # The second keeps macOS from adding files of its own to a tar.
+    export GIT_OPTIONAL_LOCKS=0 COPYFILE_DISABLE=1
+    umask 022
+    mkdir -p build || die "$here/build: cannot be made"
+    find build -maxdepth 1 -name '.create.*' -mmin +1440 -exec rm -rf {} +
+    stage=$(mktemp -d "$here/build/.create.XXXXXX") || die "$here/build: cannot be written to"
+    run=luggage-create-$(basename "$stage" | tr -cd '[:alnum:]')
+    trap cleanup EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    trap 'exit 141' PIPE
+}
+
+# shellcheck disable=SC2317  # called by the trap
+cleanup() {
+    status=$?
+    trap '' INT TERM HUP PIPE
+    # A step of ours tells its error itself; a full disk may have kept it from that, and ends any other command.
+    if [ "$status" -gt 0 ] && [ "$status" -lt 128 ] && [ -z "$told" ]; then
+        if full; then (die) || :; else (die "create: a command failed, see above") || :; fi
+    fi
+    [ -z "$child" ] || kill -s TERM -- "-$child" 2> /dev/null || kill "$child" 2> /dev/null || :
+    if [ -n "$container" ]; then
+        "$engine" stop -t 3 "$container" > /dev/null 2>&1 || :
+        "$engine" rm -f "$container" > /dev/null 2>&1 || :
+    fi
+    if [ -n "$child" ]; then
+        wait "$child" 2> /dev/null || :
+        # What it started may write still.
+        for _ in 1 2 3 4 5 6 7 8 9 10; do
+            kill -s 0 -- "-$child" 2> /dev/null || break
+            sleep 0.2
+        done
+        kill -s KILL -- "-$child" 2> /dev/null || :
+    fi
+    [ -z "$fresh" ] || forget "$fresh"
+    rm -rf "$stage"
+    exit "$status"
+}
+
+# A signal ends a `wait` at once, but not a command in front of it.
+await() {
+    child=$!
+    status=0
+    wait "$child" || status=$?
+    child=
+    return "$status"
+}
+
+# What mkpex.py calls otherwise than this file is not found.
+packed() {
+    [ -f "$1/$NAME.pex" ] || die \
+        "create calls it $NAME, but $PACKAGE/mkpex.py made $(cd "$1" && echo *.pex)" \
+        "give NAME at the top of create, and the PACK in $PACKAGE/mkpex.py, the same name"
+}
+
+# Artifacts appear whole, and last the note of what they were made from: a line `INPUTS SHA256  FILE` for each.
+publish() {
+    made=$(cd "$stage/out" && echo *)
+    {
+        # What was left out of the result is here already, and known.
+        for file in $LAYERS; do
+            [ -e "$stage/out/$file" ] || [ ! -e "$stage/out/app.tar" ] || noted "$file"
+        done
+        # shellcheck disable=SC2086  # words
+        (cd "$stage/out" && $SHA256 $made)
+    } | sed "s/^/$digest /" > "$stage/note"
+    # What an earlier build made and this one does not would be another's.
+    for file in $LAYERS seal.json.sig $(sed 's/.* //' build/.inputs 2> /dev/null); do
+        grep -q " $file\$" "$stage/note" || rm -f "build/${file##*/}"
+    done
+    rm -f build/.inputs
+    for file in $made; do mv -f "$stage/out/$file" "build/$file"; done
+    mv -f "$stage/note" build/.inputs
+}
+published() {
+    [ -s build/.inputs ] && ! grep -qv "^$digest " build/.inputs &&
+        (cd build && cut -d ' ' -f 2- .inputs | $SHA256 -c - > /dev/null 2>&1)
+}
+# `SHA256  FILE` of the last build.
+noted() { sed -n "s/^[0-9a-f]* \([0-9a-f]*  $1\)\$/\1/p" build/.inputs 2> /dev/null; }
+
+# same FOLDER: every artifact in it is, to the last byte, the one in build.
+same() {
+    packed "$1"
+    differing=
+    for file in "$1"/*; do
+        cmp -s "$file" "build/${file##*/}" || differing="$differing ${file##*/}"
+    done
+    if [ -n "$differing" ]; then
+        rm -rf build/differing
+        mv "$1" build/differing
+        die "check: packed twice, and not the same:$differing" \
+            "python -m deploy diff build/$NAME.pex build/differing/$NAME.pex"
+    fi
+    # shellcheck disable=SC2012
+    result check "packed twice, differently: the same bytes of $(ls "$1" | wc -l | tr -d ' ') files"
+}
