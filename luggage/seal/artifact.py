@@ -90,7 +90,8 @@ def load(
     """What the file holds; raises LuggageError where it is neither, or is not plainly one.
 
     `name` is what messages call it, where that is not the path. `image` names one of several images
-    in a file. With `squeeze` the layers are compressed, to tell what a registry would send: seconds.
+    in a file. With `squeeze` the layers are compressed, to tell what a registry would send, which
+    takes seconds.
     """
     from luggage.seal import packed, saved  # noqa: PLC0415 - both make what is defined here
 
