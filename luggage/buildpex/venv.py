@@ -4,6 +4,7 @@ compiled.
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ _LEFT_OUT = (
     "lib/python*/site-packages/__pex__",
     "lib/python*/site-packages/PEX_EXTRA_SYS_PATH.*",
 )
+_PEX_INFO = re.compile(rb"[^/,]+\.pex-info/")
 
 
 def site_packages(target: Target) -> str:
@@ -56,6 +58,8 @@ def unpacked(workshop: Workshop, pex: Path, home: Path) -> Iterator[None]:
         for pattern in _LEFT_OUT:
             for path in home.glob(pattern):
                 _remove(path)
+        for record in home.glob("lib/python*/site-packages/*.dist-info/RECORD"):
+            _without_pex_info(record)
         process.run_all(
             compiling(workshop, sorted(home.glob("lib/**/*.py")), home, home),
             environ=workshop.environ,
@@ -109,6 +113,12 @@ def _place(home: Path) -> Iterator[None]:
             _remove(path)
         if made:
             home.rmdir()
+
+
+def _without_pex_info(record: Path) -> None:
+    """Take out of a wheel's RECORD what pex put in, and is gone: a RECORD names what is there."""
+    lines = record.read_bytes().splitlines(keepends=True)
+    record.write_bytes(b"".join(it for it in lines if not _PEX_INFO.match(it)))
 
 
 def _remove(path: Path) -> None:
