@@ -54,7 +54,8 @@ class Plan:
     @property
     def key(self) -> str:
         """Names the base: everything that could change a byte of it is in here."""
-        told = [self.project, self.version, self.keep_all, self.pins, sorted(self.wanted)]
+        pins = [(pin.name, pin.version, sorted(pin.hashes)) for pin in self.pins]
+        told = [self.project, self.version, self.keep_all, pins, sorted(self.wanted)]
         python = [sys.version, self.target.platform, zlib.ZLIB_RUNTIME_VERSION]
         where = self.root and (str(self.root.home), kept.sha256(self.root.tar))
         return kept.key(
