@@ -1,0 +1,108 @@
+"""Differences → lines, a document, and the one sentence that tells which inputs explain them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from luggage.seal import artifact
+from luggage.seal.artifact import Artifact
+from luggage.seal.difference import ADDED, CHANGED, REMOVED, Change
+
+# What one input brings with it, the strongest first.
+_INPUTS = {
+    "debian": "Debian's packages",
+    "wheel": "the locked wheels",
+    "lock": "the lock file",
+    "tool": "the packing tools",
+    "python": "Python",
+    "platform": "the platform",
+    "commit": "the commit",
+    "source": "the sources",
+    "secret": "sealed values",
+    "serial": "the serial",
+    "dirty": "what was not committed",
+    "started": "run.docker",
+}
+_MARKS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
+
+
+def sentence(changes: Iterable[Change], one: Artifact, other: Artifact) -> str:
+    """The one sentence that tells which inputs explain the changes."""
+    listed = list(changes)
+    kinds = {change.what for change in listed}
+    if not kinds:
+        return "equal" if one.kind == other.kind else "equal, as far as a pex and an image can be"
+    if kinds & {"project", "entry"}:
+        return "they are artifacts of different projects"
+    found = [text for kind, text in _INPUTS.items() if kind in kinds]
+    # A commit says why sources differ, and the wheels why the lock file does.
+    for strong, weak in (("commit", "source"), ("wheel", "lock"), ("commit", "dirty")):
+        if {strong, weak} <= kinds:
+            found.remove(_INPUTS[weak])
+    if not found and "signature" in kinds:
+        found = ["the signature"]
+    odd = [it.name for it in listed if it.what == "file" and not _explained(it.name, kinds, one)]
+    if found and not odd:
+        return f"explained by {_joined(found)}"
+    if odd:
+        first = (
+            f"explained by {_joined(found)}, but for" if found else "not explained by any input:"
+        )
+        rest = f"{len(odd):,} files, such as {odd[0]!a}"
+        return f"{first} {rest}: another builder, or changed: verify both"
+    if kinds <= {"layer", "image"}:
+        return "the same in all that is sealed: explained by the engines that made them"
+    return "not explained by any input: another zlib, or one of them was changed: verify both"
+
+
+def _explained(path: str, kinds: set[str], found: Artifact) -> bool:
+    """Whether an input that the file can follow from has changed."""
+    if kinds & {"python", "platform"}:
+        return True
+    packages = {it.partition("/")[0] for it in found.manifest.files}
+    inside = path.removeprefix(found.packages)
+    if inside.partition("/")[0] in packages:
+        return bool(kinds & {"source", "commit", "dirty"})
+    if found.kind == artifact.PEX or path.startswith("app/"):
+        # PEX-INFO and the shell's head name the sources as well.
+        alone = found.kind == artifact.PEX and not path.startswith((".deps/", ".bootstrap/"))
+        return bool(kinds & {"wheel", "lock", "tool", *(("source",) if alone else ())})
+    return "debian" in kinds
+
+
+def document(changes: Iterable[Change], one: Artifact, other: Artifact) -> dict[str, object]:
+    """The changes as JSON has them."""
+    listed = list(changes)
+    return {
+        "one": {"kind": one.kind, "name": one.name, "sha256": one.sha256},
+        "other": {"kind": other.kind, "name": other.name, "sha256": other.sha256},
+        "equal": not listed,
+        "sentence": sentence(listed, one, other),
+        "changes": [
+            {"what": it.what, "name": it.name, "how": it.how, "was": it.was, "now": it.now}
+            for it in listed
+        ],
+    }
+
+
+def page(changes: Iterable[Change], most: int) -> Iterator[str]:
+    """A line a change; of a kind that has more than `most`, the first and how many there are."""
+    listed = list(changes)
+    for what in dict.fromkeys(it.what for it in listed):
+        some = [it for it in listed if it.what == what]
+        for it in some[:most]:
+            yield f"{_MARKS[it.how]} {what:<10}{_line(it)}"
+        if len(some) > most:
+            yield f"  {what:<10}… and {len(some) - most:,} more; all of them: --all"
+
+
+def _line(change: Change) -> str:
+    name = ascii(change.name)[1:-1]
+    if change.how == CHANGED:
+        return f"{name}: {change.was} → {change.now}"
+    value = change.was if change.now is None else change.now
+    return f"{name} {value}".rstrip()
+
+
+def _joined(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if words[1:] else words)
