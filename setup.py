@@ -21,7 +21,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["luggage", "luggage.*"]),
-    package_data={"luggage": ["py.typed"], "luggage.buildpex": ["tools.in", "tools.txt"]},
+    package_data={"luggage": ["py.typed"], "luggage.buildpex": ["*.in", "*.txt", "create/*"]},
     install_requires=[
         "environ-config>=26.1",
         "gunicorn>=27.0,<28",

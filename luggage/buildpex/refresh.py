@@ -37,6 +37,7 @@ LOCKS = (
         "tests/requirements.txt",
         ("requirements.txt", "luggage/buildpex/tools.txt", "luggage/buildpex/uv.txt"),
     ),
+    Locked(".ci/release.in", ".ci/release.txt"),
 )
 
 

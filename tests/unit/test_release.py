@@ -1,0 +1,137 @@
+""".ci/release: what is in the way of a release of luggage."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from releases import ROOT, Checkout
+
+from luggage import __version__
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Checkout:
+    """As much as the script reads before it builds; version 1.2.3 is out."""
+    made = Checkout(tmp_path / "small")
+    (made.root / ".ci").mkdir(parents=True)
+    (made.root / "luggage").mkdir()
+    shutil.copy(ROOT / ".ci/release", made.root / ".ci")
+    for name in ("bootstrap.py", "errors.py"):
+        shutil.copy(ROOT / "luggage" / name, made.root / "luggage")
+    made.write(".gitignore", "__pycache__\n")
+    made.write("luggage/__init__.py", '__version__ = "1.2.3"\n')
+    made.write("CHANGELOG.md", "# C\n\n## Unreleased\n\n- New.\n\n## 1.2.3 (2026-01-01)\n\n- x\n")
+    made.git("init", "-q", "-b", "main")
+    made.commit()
+    made.git("tag", "-a", "v1.2.3", "-m", "1.2.3")
+    return made
+
+
+def dirty(checkout: Checkout) -> None:
+    checkout.write("left.txt", "")
+
+
+def nothing_new(checkout: Checkout) -> None:
+    old = checkout.read("CHANGELOG.md")
+    checkout.write("CHANGELOG.md", old.replace("- New.\n", "### Added\n"))
+    checkout.commit()
+
+
+def untitled(checkout: Checkout) -> None:
+    old = checkout.read("CHANGELOG.md")
+    checkout.write("CHANGELOG.md", old.replace("## Unreleased", "## Soon"))
+    checkout.commit()
+
+
+def detached(checkout: Checkout) -> None:
+    checkout.git("checkout", "-q", "--detach")
+
+
+def tagged(checkout: Checkout) -> None:
+    checkout.git("tag", "v1.3.0")
+
+
+def clean(_: Checkout) -> None:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("change", "version", "told"),
+    [
+        (dirty, "1.3.0", "the tree differs from its commit:\nerror: ?? left.txt"),
+        (nothing_new, "1.3.0", "CHANGELOG.md: nothing under '## Unreleased'"),
+        (untitled, "1.3.0", "CHANGELOG.md: nothing under '## Unreleased'"),
+        (detached, "1.3.0", "HEAD: on no branch"),
+        (tagged, "1.3.0", "tag v1.3.0: is there already"),
+        (clean, "1.2.3", "tag v1.2.3: is there already"),
+        (clean, "1.2.2", "version 1.2.2: not greater than the last, 1.2.3"),
+        (clean, "0.10.0", "version 0.10.0: not greater than the last, 1.2.3"),
+        (clean, "1.3", "version '1.3': not three numbers, such as 0.2.0"),
+        (clean, "v1.3.0", "version 'v1.3.0': not three numbers, such as 0.2.0"),
+        (clean, "1.03.0", "version '1.03.0': not three numbers, such as 0.2.0"),
+    ],
+)
+def test_what_is_in_the_way_is_refused(
+    small: Checkout, change: Callable[[Checkout], None], version: str, told: str
+) -> None:
+    """Before anything is made, and for a dry run as well."""
+    change(small)
+    before = small.state()
+    for words in ([version], [version, "--dry-run"]):
+        done = small.release(*words)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == (
+            f"error: {told}\nhint: docs/releasing.md tells what a release needs\n"
+        )
+    assert small.state() == before
+    assert not (small.root / "dist").exists()
+
+
+def test_everything_in_the_way_is_told_at_once(small: Checkout) -> None:
+    """One run, all reasons; a released version counts though its tag was not fetched."""
+    nothing_new(small)
+    dirty(small)
+    small.git("tag", "--delete", "v1.2.3")
+    told = small.release("1.2.3").stderr
+    assert "version 1.2.3: not greater than the last, 1.2.3" in told
+    assert "nothing under '## Unreleased'" in told
+    assert "?? left.txt" in told
+
+
+def test_a_tag_that_is_not_there_is_not_built_again(small: Checkout) -> None:
+    """It has to be fetched first."""
+    done = small.release("9.9.9", "--rebuild")
+    assert done.returncode == 1
+    assert done.stderr == "error: tag v9.9.9: there is none\nhint: git fetch --tags\n"
+
+
+def test_a_build_that_fails_leaves_all_as_it_was(small: Checkout) -> None:
+    """No commit, no tag, no work tree, no file."""
+    small.write("setup.py", "raise SystemExit('no, not today')\n")
+    shutil.copy(ROOT / ".ci/release.txt", small.root / ".ci")
+    small.write(".gitignore", "__pycache__\n/build/\n")
+    small.commit()
+    before = small.state()
+    done = small.release("1.3.0")
+    assert done.returncode == 1
+    assert "not today" in done.stderr
+    assert small.state() == before
+    assert small.git("status", "--porcelain") == ""
+    assert not (small.root / "dist").exists()
+
+
+def test_a_bare_checkout_tells_its_version() -> None:
+    """Without a deployment, a manifest or any package."""
+    done = subprocess.run(
+        [sys.executable, "-SE", "-m", "luggage", "--version"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == f"luggage {__version__}\n"
