@@ -6,6 +6,7 @@ import argparse
 import os
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from luggage.commands import looking, words
@@ -68,7 +69,7 @@ def main(argv: list[str]) -> int:
         told = verify.summary(verdict.problems)
         raise LuggageError(
             all_wrong(f"{options.file}: {it}" for it in told),
-            "do not run it, and give it no key: fetch it again, from where it was signed",
+            _hint(verdict.problems),
         )
     if wanted.key is None:
         print(
@@ -79,6 +80,15 @@ def main(argv: list[str]) -> int:
     for word, fact in _facts(found, verdict, wanted):
         print(f"{word:<10}{fact}")
     return 0
+
+
+def _hint(problems: Sequence[str]) -> str:
+    if all(it.startswith("configuration: Healthcheck is None") for it in problems):
+        return (
+            "the OCI format has no health checks: build with podman's --format docker, and save "
+            "with --format docker-archive"
+        )
+    return "do not run it, and give it no key: fetch it again, from where it was signed"
 
 
 def _wanted(options: argparse.Namespace) -> Wanted:

@@ -10,6 +10,7 @@ import json
 import stat
 import tarfile
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -111,7 +112,7 @@ def parents(path: str) -> Layer:
     return [folder("/".join(parts[:count])) for count in range(1, len(parts))]
 
 
-def pex(sources: dict[str, bytes] = SOURCES, described: bytes = b"") -> bytes:
+def pex(sources: Mapping[str, bytes] = SOURCES, described: bytes = b"") -> bytes:
     """A shell's head and a zip, as pex writes it."""
     out = io.BytesIO()
     out.write(b"#!/bin/sh\nexit 1\n")
@@ -183,8 +184,14 @@ class Release:
         layer[at] = info, data
 
 
-def release(described: Manifest = MANIFEST, key: SigningKey = KEY) -> Release:
+def release(
+    described: Manifest = MANIFEST,
+    key: SigningKey = KEY,
+    sources: Mapping[str, bytes] = SOURCES,
+    debian: str = "3.13.5-2",
+) -> Release:
     """A release that verifies."""
+    described = replace(described, files={path: sha256(data) for path, data in sources.items()})
     text = manifest.dump(described)
     root = [
         folder("usr"),
@@ -204,7 +211,7 @@ def release(described: Manifest = MANIFEST, key: SigningKey = KEY) -> Release:
     ]
     parts: list[Layer] = [root, deps]
     for package in ("luggage", "depot"):
-        brought = {path: data for path, data in SOURCES.items() if path.startswith(package)}
+        brought = {path: data for path, data in sources.items() if path.startswith(package)}
         inside = [file(f"{SITE}/{path}", data) for path, data in brought.items()]
         parts.append([*parents(f"{SITE}/{package}/x"), *inside])
     parts[3].append(file(f"{SITE}/{manifest.FILE}", text))
@@ -212,12 +219,12 @@ def release(described: Manifest = MANIFEST, key: SigningKey = KEY) -> Release:
         name: tree.dump(map(entry, layer))
         for name, layer in zip(("root", "deps", "luggage", "app"), parts, strict=True)
     }
-    made = pex(described=text)
+    made = pex(sources, text)
     sealed = Seal(
         manifest=described,
         pex=sha256(made),
         layers={name: sha256(data) for name, data in listings.items()},
-        debian={"python3.13": "3.13.5-2"},
+        debian={"python3.13": debian},
         sbom={"pex": sha256(SBOM), "image": sha256(SBOM)},
     )
     for layer, (name, data) in zip(parts, listings.items(), strict=True):

@@ -1,0 +1,364 @@
+"""`inspect`, `diff`, `verify` as a user runs them, over a small release of the depot."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import artifacts
+import pytest
+from artifacts import KEY, MANIFEST, Release
+from depots import VALUES, Checkout
+
+from luggage.crypto import keys, signing
+from luggage.crypto.keys import Bundle
+
+
+class Depot(Checkout):
+    """A checkout with a release of it: a pex with its seal, and a saved image."""
+
+    def release(self, **changed: object) -> Release:
+        sources = {**artifacts.SOURCES, "depot/config.py": self.config.read_bytes()}
+        return artifacts.release(replace(MANIFEST, **changed), sources=sources)  # type: ignore[arg-type]
+
+    def told(self, *words: str, status: int = 0, **variables: str) -> str:
+        """stdout of a command that ends with `status`; no value is on it."""
+        done = self.run(*words, **variables)
+        assert done.returncode == status, done.stderr.decode()
+        assert b"canary" not in done.stdout + done.stderr
+        return done.stdout.decode()
+
+    def refuses(self, *words: str, **variables: str) -> str:
+        done = self.run(*words, **variables)
+        assert done.returncode in (1, 2)
+        assert done.stdout == b""
+        assert b"Traceback" not in done.stderr
+        return done.stderr.decode()
+
+
+@pytest.fixture(scope="module")
+def depot(tmp_path_factory: pytest.TempPathFactory) -> Depot:
+    made = Depot(tmp_path_factory.mktemp("depot") / "made")
+    release = made.release()
+    release.write_pex(made.root / "build")
+    release.write_image(made.root / "build/image.tar")
+    return made
+
+
+PEX, IMAGE = "build/thing.pex", "build/image.tar"
+
+
+# --- inspect ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", [PEX, IMAGE])
+def test_inspect_tells_what_is_in_it(depot: Depot, file: str) -> None:
+    """Project, commit, serial, Python, wheels, packages; the names of secrets, and no value."""
+    told = json.loads(depot.told("inspect", file, "--json"))
+    assert told["kind"] == ("pex" if file == PEX else "image")
+    assert (told["project"], told["commit"], told["dirty"]) == ("thing", "5" * 40, False)
+    assert (told["serial"], told["python"]) == (7, "3.13.5")
+    assert [it["name"] for it in told["wheels"]] == ["six"]
+    assert told["packages"] == {"depot": 3, "luggage": 1}
+    names = {it["environment"]: [s["name"] for s in it["secrets"]] for it in told["environments"]}
+    assert names == {environment: sorted(values) for environment, values in VALUES.items()}
+    assert all(it["opens"] is None for it in told["environments"])
+    page = depot.told("inspect", file)
+    for text in ("thing", "5" * 40, "serial      7", "six 1.17.0", "LINES_API_KEY", "prod: key "):
+        assert text in page
+
+
+def test_inspect_tells_the_layers_and_debians_packages_of_an_image(depot: Depot) -> None:
+    """In order, with sizes, and what a registry would send; a pex has none."""
+    told = json.loads(depot.told("inspect", IMAGE, "--json"))
+    assert told["debian"] == {"python3.13": "3.13.5-2"}
+    assert len(told["layers"]) == 5
+    assert told["size"] == sum(it["size"] for it in told["layers"])
+    assert 0 < told["squeezed"] < told["size"]
+    assert told["configuration"]["User"] == "65532:65532"
+    pex = json.loads(depot.told("inspect", PEX, "--json"))
+    assert (pex["layers"], pex["debian"], pex["configuration"]) == ([], {}, None)
+
+
+def test_inspect_tells_whether_a_key_opens_it(depot: Depot) -> None:
+    """For each environment and each secret; a stranger's key opens none."""
+    told = json.loads(depot.told("inspect", IMAGE, "--json", SECRET_KEY_FILE="demo.key"))
+    opens = {it["environment"]: it["opens"] for it in told["environments"]}
+    assert opens == {"demo": True, "prod": False}
+    for it in told["environments"]:
+        assert all(secret["opens"] is it["opens"] for secret in it["secrets"])
+    stranger = keys.generate().dump().reveal()
+    told = json.loads(depot.told("inspect", IMAGE, "--json", SECRET_KEY=stranger))
+    assert [it["opens"] for it in told["environments"]] == [False, False]
+    page = depot.told("inspect", IMAGE, SECRET_KEY_FILE="demo.key")
+    assert "MOOD_API_KEY: this key opens it" in page
+    assert "MOOD_API_KEY: this key does not open it" in page
+
+
+def test_inspect_tells_of_one_value_that_does_not_open(depot: Depot, tmp_path: Path) -> None:
+    """A value that stands under the name of another opens for nobody."""
+    config = depot.config.read_text()
+    lines = config.splitlines()
+    names = ("LINES_API_KEY", "MOOD_API_KEY")
+    lines_, mood = (next(it for it in lines if f'"{name}": ' in it) for name in names)
+    swapped = lines_.replace(names[0], names[1]), mood.replace(names[1], names[0])
+    config = config.replace(lines_, "@1", 1).replace(mood, "@2", 1)
+    config = config.replace("@1", swapped[1]).replace("@2", swapped[0])
+    sources = {**artifacts.SOURCES, "depot/config.py": config.encode()}
+    path = artifacts.release(sources=sources).write_image(tmp_path / "image.tar")
+    words = ("inspect", str(path), "--json")
+    told = json.loads(depot.told(*words, SECRET_KEY_FILE="demo.key"))
+    (demo,) = (it for it in told["environments"] if it["environment"] == "demo")
+    opens = {it["name"]: it["opens"] for it in demo["secrets"]}
+    assert opens == {"BLOB": True, "LINES_API_KEY": False, "MOOD_API_KEY": False, "SITE": True}
+
+
+def test_inspect_tells_who_signed(depot: Depot) -> None:
+    """With the verify key of a key bundle; else only that there is a signature."""
+    assert "there is a signature" in depot.told("inspect", IMAGE)
+    for key, by in ((KEY, "signed      by "), (signing.generate(), "signed      not by ")):
+        bundle = Bundle((depot.keys["demo"],), key.public.raw, 1).dump().reveal()
+        told = depot.told("inspect", IMAGE, SECRET_KEY=bundle)
+        assert f"{by}{key.public.id}" in told
+
+
+def test_inspect_runs_nothing_of_it(depot: Depot, tmp_path: Path) -> None:
+    """A config module is read as text: what it would do does not happen."""
+    mark = tmp_path / "mark"
+    evil = f"from pathlib import Path\nPath({str(mark)!r}).touch()\n".encode()
+    sources = dict.fromkeys(artifacts.SOURCES, evil)
+    found = artifacts.release(sources=sources)
+    for path in (found.write_image(tmp_path / "image.tar"), found.write_pex(tmp_path)):
+        depot.told("inspect", str(path))
+        depot.told("verify", str(path), "--verify-key", KEY.public.dump())
+    assert not mark.exists()
+
+
+def test_inspect_shows_no_terminal_what_it_would_obey(depot: Depot, tmp_path: Path) -> None:
+    """The names in an artifact are anybody's."""
+    other = depot.release()
+    other.layers[3] += [
+        artifacts.folder("app/\x1b[2J"),
+        artifacts.file("app/\x1b[2J/x", bytes(10**6)),
+        artifacts.file("app/.wh.\x1b[2J"),
+    ]
+    other.configuration["config"]["Env"].append("A=\x1b[2J")
+    path = other.write_image(tmp_path / "image.tar")
+    done = depot.run("inspect", str(path))
+    assert done.returncode == 0
+    assert b"\x1b" not in done.stdout + done.stderr
+    assert b"\\x1b" in done.stdout
+    done = depot.run("verify", str(path), "--unsigned")
+    assert b"\x1b" not in done.stdout + done.stderr
+    done = depot.run("diff", str(path), IMAGE)
+    assert b"\x1b" not in done.stdout + done.stderr
+
+
+# --- verify -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", [PEX, IMAGE])
+def test_verify_tells_what_it_has_proved(depot: Depot, file: str) -> None:
+    """One line a fact, on stdout, and nothing on stderr."""
+    done = depot.run("verify", file, "--verify-key", KEY.public.dump(), "--minimum-serial", "7")
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    assert lines[0].split() == ["verified", "pex" if file == PEX else "image", file]
+    assert lines[1] == f"signed    by {KEY.public.id}"
+    assert f"project   thing, commit {'5' * 40}" in lines
+    assert "serial    7, 7 or more asked for" in lines
+
+
+def test_verify_takes_the_key_from_where_it_is(depot: Depot, tmp_path: Path) -> None:
+    """A text, a file, VERIFY_KEY, or a key bundle, whose minimum serial counts as well."""
+    (tmp_path / "verify").write_text(f"{KEY.public.dump()}\n")
+    bundle = tmp_path / "bundle.key"
+    for least, status in ((7, 0), (8, 1)):
+        text = Bundle((depot.keys["demo"],), KEY.public.raw, least).dump().reveal()
+        bundle.write_text(f"{text}\n")
+        assert depot.run("verify", IMAGE, "--key", str(bundle)).returncode == status
+    depot.told("verify", IMAGE, "--verify-key", str(tmp_path / "verify"))
+    depot.told("verify", IMAGE, VERIFY_KEY=KEY.public.dump())
+    depot.told("verify", IMAGE, VERIFY_KEY=str(tmp_path / "verify"))
+    other = signing.generate().public.dump()
+    assert "different verify keys" in depot.refuses(
+        "verify", IMAGE, "--key", str(bundle), "--verify-key", other
+    )
+    assert "holds no verify key" in depot.refuses("verify", IMAGE, "--key", "demo.key")
+    assert "not by key" in depot.refuses("verify", IMAGE, "--verify-key", other)
+    assert "neither a verify key nor a file" in depot.refuses("verify", IMAGE, "--verify-key", "x")
+
+
+def test_verify_without_a_key_is_an_error(depot: Depot) -> None:
+    """It tells how to give one; --unsigned says loudly what it is worth."""
+    told = depot.refuses("verify", IMAGE)
+    assert "no verify key, so nothing can be proved" in told
+    assert "--verify-key lugverify1" in told
+    done = depot.run("verify", IMAGE, "--unsigned")
+    assert done.returncode == 0
+    assert b"warning: --unsigned" in done.stderr
+    assert b"signed    by nobody" in done.stdout
+    key = ("--verify-key", KEY.public.dump())
+    assert "--unsigned and a verify key" in depot.refuses("verify", IMAGE, "--unsigned", *key)
+
+
+def test_verify_takes_seal_and_signature_from_elsewhere(depot: Depot, tmp_path: Path) -> None:
+    """--seal and --signature name them; a pex without a seal says where it looked."""
+    release = depot.release()
+    pex = tmp_path / "thing.pex"
+    pex.write_bytes(release.pex)
+    key = ("--verify-key", KEY.public.dump())
+    assert "has no seal" in depot.refuses("verify", str(pex), *key)
+    (tmp_path / "a").write_bytes(release.sealed)
+    (tmp_path / "b").write_bytes(release.signature)
+    elsewhere = ("--seal", str(tmp_path / "a"), "--signature", str(tmp_path / "b"))
+    depot.told("verify", str(pex), *key, *elsewhere)
+    depot.told("verify", IMAGE, *key, *elsewhere)
+    told = depot.refuses("verify", str(pex), *key, *elsewhere[:2])
+    assert "signature: there is none" in told
+
+
+def test_verify_says_what_not_to_do_with_it(depot: Depot, tmp_path: Path) -> None:
+    """One error a deviation, and a hint; nothing on stdout."""
+    other = depot.release()
+    other.configuration["config"]["User"] = "0"
+    other.put(f"{artifacts.SITE}/six.py", b"evil")
+    path = str(other.write_image(tmp_path / "image.tar"))
+    told = depot.refuses("verify", path, "--verify-key", KEY.public.dump())
+    assert told.count("error: ") == 2
+    assert f"error: {path}: configuration: User is '0', and not '65532:65532'" in told
+    assert "hint: do not run it, and give it no key" in told
+
+
+def test_an_image_that_lost_its_health_check_on_the_way_is_explained(
+    depot: Depot, tmp_path: Path
+) -> None:
+    """The OCI format has none: the hint says how to save it."""
+    other = depot.release()
+    del other.configuration["config"]["Healthcheck"]
+    path = str(other.write_image(tmp_path / "image.tar"))
+    told = depot.refuses("verify", path, "--verify-key", KEY.public.dump())
+    assert "hint: the OCI format has no health checks" in told
+
+
+def test_no_private_key_is_an_argument(depot: Depot) -> None:
+    """What is given by mistake is told, and not echoed."""
+    text = (depot.root / "demo.key").read_text().strip()
+    for command in ("verify", "inspect", "diff"):
+        told = depot.refuses(command, text)
+        assert "consider it leaked" in told
+        assert text not in told
+
+
+def test_what_is_not_there_is_told(depot: Depot) -> None:
+    """A file by its name, an image with the engine that was asked, a folder as one."""
+    assert "none.pex: there is no such file" in depot.refuses("inspect", "none.pex")
+    assert "build: a folder" in depot.refuses("inspect", "build")
+    told = depot.refuses("inspect", "no-such-image", PATH="/nonexistent")
+    assert "no container engine answers: docker: not found, podman: not found" in told
+    assert "there is no such engine" in depot.refuses("inspect", "image", ENGINE="none")
+
+
+# --- diff ---------------------------------------------------------------------------------------
+
+
+def _changes(depot: Depot, one: str, other: str) -> tuple[dict[tuple[str, str], str], str]:
+    """What and name → how, and the sentence."""
+    done = depot.run("diff", one, other, "--json")
+    assert done.returncode in (0, 1), done.stderr
+    told = json.loads(done.stdout)
+    assert told["equal"] is (done.returncode == 0)
+    return {(it["what"], it["name"]): it["how"] for it in told["changes"]}, told["sentence"]
+
+
+def test_diff_of_equals_is_empty(depot: Depot, tmp_path: Path) -> None:
+    """A pex with itself, an image with itself however it was saved, a pex with its image."""
+    release = depot.release()
+    squeezed = str(release.write_image(tmp_path / "image.tar", squeezed=True))
+    (tmp_path / "oci.tar").write_bytes(artifacts.oci_archive(release))
+    for one, other in ((PEX, PEX), (IMAGE, squeezed), (IMAGE, str(tmp_path / "oci.tar"))):
+        assert depot.told("diff", one, other) == "equal\n"
+    assert depot.told("diff", PEX, IMAGE) == "equal, as far as a pex and an image can be\n"
+
+
+def test_diff_names_what_differs_and_the_input(depot: Depot, tmp_path: Path) -> None:
+    """A commit with a changed source, a replaced secret, another serial, wheel and Debian."""
+    wheel = replace(MANIFEST.wheels[0], version="1.18.0", sha256="c" * 64)
+    sealed = {"demo": {"SITE": "d" * 64}}
+    sources = {**artifacts.SOURCES, "depot/start.py": b"PROCESSES = [1]\n"}
+    del sources["depot/__init__.py"]
+    sources["depot/config.py"] = depot.config.read_bytes()
+    sources["depot/new.py"] = b""
+    changed = replace(MANIFEST, commit="6" * 40, serial=8, wheels=(wheel,), sealed=sealed)
+    other = artifacts.release(changed, sources=sources, debian="3.13.5-3")
+    image = str(other.write_image(tmp_path / "image.tar"))
+    changes, sentence = _changes(depot, IMAGE, image)
+    assert (
+        changes.items()
+        >= {
+            ("commit", "commit"): "changed",
+            ("serial", "serial"): "changed",
+            ("wheel", "six"): "changed",
+            ("debian", "python3.13"): "changed",
+            ("source", "depot/start.py"): "changed",
+            ("source", "depot/__init__.py"): "removed",
+            ("source", "depot/new.py"): "added",
+            ("secret", "demo/SITE"): "added",
+        }.items()
+    )
+    for text in ("Debian's packages", "the locked wheels", "the commit", "sealed values"):
+        assert text in sentence
+    page = depot.told("diff", IMAGE, image, status=1)
+    assert "~ wheel     six: 1.17.0 (bbbbbbbbbbbb) → 1.18.0 (cccccccccccc)" in page
+    assert page.splitlines()[-1] == sentence
+    pexes, _ = _changes(depot, PEX, str(other.write_pex(tmp_path)))
+    assert ("source", "depot/new.py") in pexes
+    mixed, _ = _changes(depot, PEX, image)
+    assert {what for what, _ in mixed} == {"commit", "serial", "wheel", "source", "secret"}
+
+
+def test_diff_says_what_no_input_explains(depot: Depot, tmp_path: Path) -> None:
+    """A file that differs where nothing that could change it did."""
+    other = depot.release()
+    other.put(f"{artifacts.SITE}/six.py", b"six = 7\n")
+    layer, at = other.member("usr/bin/python3.13")
+    layer[at][0].mode = 0o4755
+    changes, sentence = _changes(depot, IMAGE, str(other.write_image(tmp_path / "image.tar")))
+    assert {name for what, name in changes if what == "file"} == {
+        f"{artifacts.SITE}/six.py",
+        "usr/bin/python3.13",
+    }
+    assert sentence.startswith("not explained by any input: 2 files, such as ")
+    page = depot.told("diff", IMAGE, str(tmp_path / "image.tar"), status=1)
+    assert "~ file      usr/bin/python3.13: mode=0755 → mode=4755" in page
+
+
+def test_diff_names_a_start_and_a_signature(depot: Depot, tmp_path: Path) -> None:
+    """What is not in the tree: the configuration, and who signed."""
+    other = depot.release()
+    other.configuration["config"]["Env"].append("TZ=UTC")
+    changes, sentence = _changes(depot, IMAGE, str(other.write_image(tmp_path / "image.tar")))
+    assert changes["started", "Env TZ"] == "added"
+    assert sentence == "explained by run.docker"
+    unsigned = depot.release()
+    layer, at = unsigned.member("app/seal/seal.json.sig")
+    del layer[at]
+    changes, sentence = _changes(depot, IMAGE, str(unsigned.write_image(tmp_path / "image.tar")))
+    assert changes["signature", "signature"] == "removed"
+    assert sentence == "explained by the signature"
+
+
+def test_diff_of_what_cannot_be_read_is_status_2(depot: Depot) -> None:
+    """Trouble is no difference."""
+    for words in ((PEX, "none.pex"), ("none.tar", IMAGE), (PEX, "depot/config.py")):
+        assert depot.run("diff", *words).returncode == 2
+
+
+def test_each_command_shows_its_help(depot: Depot) -> None:
+    """With examples that name the deployment."""
+    for command in ("verify", "inspect", "diff"):
+        done = depot.run(command, "--help")
+        assert isinstance(done, subprocess.CompletedProcess)
+        assert f"python -m depot {command} " in done.stdout.decode()
