@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, field
 from typing import Any
 
 import urllib3
 
+from example_app.account import Account
 from example_app.address import checked
 
 LARGEST = 1 << 20  # bytes of an answer
@@ -19,22 +19,6 @@ REFUSALS = {401: "refused the API key", 403: "refused the API key", 404: "has no
 
 class ServiceError(Exception):
     """The service gave no answer that can be used. The text is plain and safe to show to anyone."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """One application at the service. The key stays out of every text made from it."""
-
-    application_id: str
-    api_key: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        # http.client would name the whole header, key and all, when it refuses one.
-        key = self.api_key
-        if not (key and key.isascii() and key.isprintable() and " " not in key):
-            raise ValueError(
-                f"account '{self.application_id}': its API key is empty, not ASCII or has spaces"
-            )
 
 
 class Client:

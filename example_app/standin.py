@@ -5,13 +5,11 @@ from __future__ import annotations
 import hmac
 import json
 import math
-import os
 import re
 import secrets
 import sqlite3
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -174,23 +172,6 @@ def make(folder: str, clock: Callable[[], datetime] = now) -> Flask:
         return jsonify(error=error.name.lower()), error.code or 500
 
     return app
-
-
-def private(parents: Iterable[Path], name: str) -> Path:
-    """The folder `name`, of this user alone, in the first usable of `parents`; raises OSError.
-
-    It is the same at every start, so that data outlive a restart as long as the parent does.
-    """
-    for parent in parents:
-        folder = parent / name
-        with suppress(OSError):
-            folder.mkdir(mode=0o700, exist_ok=True)
-            about = folder.lstat()
-            # In a folder that all may write, somebody else could have been first.
-            if stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid():
-                folder.chmod(0o700)
-                return folder
-    raise OSError("no folder for the stand-in's data can be written: set DATA_DIR")
 
 
 def named(kind: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# The page is not used here: imported once, it need not be by each worker.
+from example_app import page  # noqa: F401
 from example_deploy import config
 from luggage.commands import gunicorn
 

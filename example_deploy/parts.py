@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from example_app.client import Account
-from example_app.standin import private
+from example_app.account import Account
+from example_app.folder import private
 from example_deploy.config import LINES_ACCOUNT, MOOD_ACCOUNT, App
 from luggage.crypto import Secret
 from luggage.errors import LuggageError, all_wrong

@@ -5,6 +5,7 @@ So an image needs no name of a package in its entry point: the manifest has it.
 
 from __future__ import annotations
 
+import os
 import sys
 
 from luggage import __version__, bootstrap
@@ -14,6 +15,13 @@ if __name__ == "__main__":
         print(f"luggage {__version__}")
         sys.exit()
     bootstrap.heed_term()  # before the imports below, which take PID 1 a third of a second
+    if sys.argv[1:2] == ["start"]:
+        # What the web server imports takes longest, and executing this anew would import all of
+        # the below twice. So these two come first.
+        from luggage.run import handover, warm
+
+        warm.begin(os.environ, [sys.executable, "-I", "-m", "luggage", "gunicorn"])
+        handover.claim_early(os.environ)
 
 from pathlib import Path
 

@@ -6,37 +6,41 @@ everything, so there `ensure` returns at once.
 
 from __future__ import annotations
 
-import argparse
+# An artifact's first process needs `heed_term` alone, and at once: all that only a checkout needs
+# is imported where it is needed.
+# ruff: noqa: PLC0415
 import contextlib
-import fcntl
-import hashlib
-import importlib.util
 import os
-import shutil
 import signal
-import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-ROOT = Path(__file__).resolve().parent.parent
-LOCKS = (Path("requirements.txt"), Path("luggage/buildpex/tools.txt"))
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+LOCKS = ("requirements.txt", "luggage/buildpex/tools.txt")
 NEEDED = ("environ", "gunicorn", "mainland", "nacl", "ncolony")
 STAMP = ".luggage"
 KEY = ("SECRET_KEY", "SECRET_KEY_FILE", "CREDENTIALS_DIRECTORY")
 
 
-def ensure(root: Path = ROOT) -> None:
+def ensure(root: Path | None = None) -> None:
     """Return where the packages are there; else go on in `root`/.venv, made from the locks.
 
-    It is the first that a command does: so PID 1 heeds TERM from here on (`heed_term`).
+    `root` is the checkout that holds this file, where it is None. It is the first that a command
+    does: so PID 1 heeds TERM from here on (`heed_term`).
     """
     heed_term()
     if sys.version_info < (3, 11):  # noqa: UP036 - whoever runs a checkout has any Python
         _fail(f"{sys.executable}: older than Python 3.11", "python3.11 -m deploy …, or a newer one")
+    import importlib.util
+
     if all(importlib.util.find_spec(name) for name in NEEDED):
         return
+    from pathlib import Path
+
+    root = root or Path(__file__).resolve().parent.parent
     if not all((root / lock).is_file() for lock in LOCKS):
         raise SystemExit(
             "error: luggage's packages are not installed\n"
@@ -94,12 +98,17 @@ def _made(folder: Path, locks: Sequence[Path]) -> Path:
 
 def _whole(python: Path) -> bool:
     """Whether the environment's Python starts: it does not after an upgrade of Debian's."""
+    import subprocess
+
     if not python.exists():
         return False
     return _start([python, "-c", ""], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) == 0
 
 
 def _create(folder: Path, stamps: Path) -> None:
+    import importlib.util
+    import shutil
+
     if importlib.util.find_spec("ensurepip") is None:
         _fail("python3-venv: not installed", "apt-get install python3-venv")
     _say(f"making {folder} (once)")
@@ -125,6 +134,8 @@ def _run(words: Sequence[str], subject: str, hint: str = "see above") -> None:
 
 def _start(words: Sequence[str | Path], *, stdout: int, stderr: int | None = None) -> int:
     """Run to the end without the key, and without stdin: a secret may be waiting there."""
+    import subprocess
+
     environ = {key: value for key, value in os.environ.items() if key not in KEY}
     return subprocess.run(
         words, check=False, env=environ, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
@@ -132,11 +143,15 @@ def _start(words: Sequence[str | Path], *, stdout: int, stderr: int | None = Non
 
 
 def _digest(lock: Path) -> str:
+    import hashlib
+
     return hashlib.sha256(lock.read_bytes()).hexdigest()
 
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
+    import fcntl
+
     folder.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder.parent, os.O_RDONLY)
     try:
@@ -156,6 +171,9 @@ def _fail(message: str, hint: str) -> NoReturn:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Make a virtual environment at FOLDER with every LOCK in it; print its Python."""
+    import argparse
+    from pathlib import Path
+
     parser = argparse.ArgumentParser(prog="python3 -m luggage.bootstrap", description=main.__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("locks", type=Path, nargs="+", metavar="LOCK")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 
 
@@ -23,6 +22,8 @@ class LuggageError(Exception):
         """The lines for stderr: the message's, each behind `error:`, and below them the hint."""
         lines = [f"error: {line}" for line in self.message.splitlines()]
         if self.hint:
+            import textwrap  # noqa: PLC0415 - every start imports this module, and none needs that
+
             lines.append("hint: " + textwrap.indent(self.hint, " " * len("hint: ")).lstrip())
         return "\n".join(lines)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 
 from example_app import page
-from example_app.client import Account, Client
+from example_app.account import Account
+from example_app.client import Client
 
 
 def _client(name: str, variable: str) -> Client:

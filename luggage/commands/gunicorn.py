@@ -7,7 +7,7 @@ import os
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.start import Openable
-from luggage.run import claim, listen, settings
+from luggage.run import claim, listen, settings, warm
 
 EXAMPLES = """\
 examples:
@@ -23,7 +23,13 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
     """Serve the app in `argv`, else `app`, on HOST and PORT or on the supervisor's socket.
 
     `secrets`, if given, are opened first: an error is told once, instead of by every worker.
+
+    It may have been started before its turn. So what the deployment's command imports is imported
+    before anything is checked, and once for all workers: it opens no secret and starts no thread.
     """
+    if warm.waits(os.environ):
+        _import_all()
+        argv = [argv[0], *warm.wait(os.environ)]
     parser = Words(
         "gunicorn", __doc__, EXAMPLES, current(), variables=settings.describe(settings.Server)
     )
@@ -48,3 +54,9 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
         workers=server.web_concurrency,
         log_level=server.log_level,
     )
+
+
+def _import_all() -> None:
+    """Import what serving needs, which is most of what it takes to start."""
+    from luggage.run import server  # noqa: F401, PLC0415
+    from luggage.web import worker  # noqa: F401, PLC0415

@@ -13,7 +13,7 @@ from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
 from luggage.errors import LuggageError, all_wrong
-from luggage.run import Loop, Web, claim, handover, listen, state, table
+from luggage.run import Loop, Web, claim, handover, inherit, listen, state, table, warm
 from luggage.run import settings as typed
 
 EXAMPLES = """\
@@ -30,6 +30,7 @@ of the web server where it dies five times in a row without having become ready.
 
 STDOUT = 1  # sys.stdout is None where it was closed at first
 LOCAL = "127.0.0.1"
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
 
 
@@ -69,20 +70,34 @@ def main(
     server = typed.read(typed.Server, os.environ)
     wanted = table.expand(processes, os.environ, find(package))
     places = _places(wanted, server, settings)
+    web = next((process for process in wanted if process.web), None)
+    if web is not None:
+        warm.begin(os.environ, current().command(web.command))
     claim(os.environ)
-    opened = secrets.open() if secrets is not None else None
-    if check is not None:
-        check(opened)
-    _warn_of_a_kept_key()
-    with state.folder(os.environ) as folder, contextlib.ExitStack() as sockets:
-        # Twisted is slow to import: an error above is told without it.
+    with contextlib.ExitStack() as stack:
+        waiting = warm.taken(os.environ)
+        if waiting is not None:
+            stack.callback(waiting.end)
+        # The start check goes here: it is done before any secret is opened.
+        opened = secrets.open() if secrets is not None else None
+        if check is not None:
+            check(opened)
+        _warn_of_a_kept_key()
+        folder = stack.enter_context(state.folder(os.environ))
+        listeners = {
+            command: stack.enter_context(listen.listen(host, port, variable))
+            for command, (variable, host, port) in places.items()
+        }
+        # Heard when there is somebody who stops in order what is started from here on.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+        started = None
+        if waiting is not None and web is not None:
+            listener = listeners[web.command].fileno()
+            started = inherit.hand_over(waiting, web, os.environ, listener)
+        # Twisted is slow to import: the web server starts meanwhile.
         from luggage.run import supervise  # noqa: PLC0415
         from luggage.run.writer import Writer  # noqa: PLC0415
 
-        listeners = {
-            command: sockets.enter_context(listen.listen(host, port, variable))
-            for command, (variable, host, port) in places.items()
-        }
         write = Writer(STDOUT)
         supervisor = supervise.Supervisor(
             wanted,
@@ -91,15 +106,14 @@ def main(
             folder=folder,
             listeners=listeners,
             write=write,
+            started=started,
         )
-        where = (
-            listen.url(server.host, server.port)
-            if any(process.web for process in wanted)
-            else "no web server"
-        )
+        where = listen.url(server.host, server.port) if web is not None else "no web server"
         names = ", ".join(process.name for process in wanted)
         environment = f", environment {opened.environment}" if opened is not None else ""
         supervisor.output.say(f"{where}{environment}: starting {names}")
+        if waiting is not None:
+            waiting.let_be()
         status = supervisor.run()
         write.flush(LAST_LINES)
         return status

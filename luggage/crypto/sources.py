@@ -1,16 +1,15 @@
 """The environment and the files of a process → the text of its key."""
 
-# Every process opens its secrets as it starts, and pathlib would be a tenth of that time.
+# Every process opens its secrets as it starts, and the first reads its key before: pathlib, re and
+# dataclasses would take longer to import than all that is done here.
 # ruff: noqa: PTH115, PTH123
 
 from __future__ import annotations
 
 import fcntl
 import os
-import re
 import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from luggage.crypto.errors import SecretError
 from luggage.crypto.secret import Secret
@@ -25,12 +24,14 @@ MAX_BYTES = 4096
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK
 
 
-@dataclass(frozen=True)
 class KeyText:
     """The text of a key without its line end, and the name of the source that held it."""
 
-    source: str
-    text: Secret
+    __slots__ = ("source", "text")
+
+    def __init__(self, source: str, text: Secret) -> None:
+        self.source = source
+        self.text = text
 
 
 def read(
@@ -112,6 +113,8 @@ def _is_no_key(path: str) -> bool:
 
     Such as a key without its start, which is a long word; the folders of a path are shorter ones.
     """
+    import re  # noqa: PLC0415 - for a message alone
+
     return path.isprintable() and re.search(r"lug(key|bundle|sign)|[\w+=-]{40}", path, re.I) is None
 
 
@@ -120,7 +123,7 @@ def _from_descriptor(number: str) -> KeyText:
 
     After a colon, the file's name holds the source that the key was read from, once.
     """
-    if re.fullmatch(r"[0-9]{1,6}", number) is None:
+    if not (number.isascii() and number.isdigit() and len(number) <= 6):
         raise SecretError(f"{DESCRIPTOR}: not the number of a descriptor", reason="source")
     descriptor = int(number)
     if not _is_ours(descriptor):

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+# A container's first process does this twice, and all that it starts waits: no pathlib.
+# ruff: noqa: PTH123
 import contextlib
 import fcntl
 import os
 import signal
 import sys
 from collections.abc import Mapping, MutableMapping
-from pathlib import Path
 
-from luggage.crypto import SecretError, sources
+from luggage.crypto import sources
+from luggage.crypto.errors import SecretError
 from luggage.run import kin
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+
+
+_refused: list[SecretError] = []
+
+
+def claim_early(environ: MutableMapping[str, str]) -> None:
+    """As `claim`, before anything else is imported; what is wrong with the key is told by `claim`.
+
+    By then more may be found wrong, and a pipe would hold the key no more.
+    """
+    try:
+        claim(environ)
+    except SecretError as error:
+        _refused.append(error)
 
 
 def claim(environ: MutableMapping[str, str] | None = None) -> None:
@@ -30,6 +46,8 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
 
     Raises SecretError where the sources of the key differ or cannot be read.
     """
+    if _refused:
+        raise _refused.pop()
     environ = os.environ if environ is None else environ
     kin.stand()
     kin.hide()
@@ -59,7 +77,7 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
     )
 
 
-def keeper(process: int, proc: Path = Path("/proc")) -> tuple[int, str] | None:
+def keeper(process: int, proc: str = "/proc") -> tuple[int, str] | None:
     """Pid and name of the nearest process above `process` whose environment shows SECRET_KEY.
 
     Such as the init that `docker run --init` puts in front, or a shell that started us. One that
@@ -67,19 +85,24 @@ def keeper(process: int, proc: Path = Path("/proc")) -> tuple[int, str] | None:
     """
     while (process := _parent(process, proc)) > 0:
         with contextlib.suppress(OSError):
-            variables = (proc / str(process) / "environ").read_bytes().split(b"\0")
+            variables = _read(f"{proc}/{process}/environ").split(b"\0")
             start = f"{sources.VARIABLE}=".encode()
             if any(it.startswith(start) and it != start for it in variables):
-                return process, (proc / str(process) / "comm").read_text().strip()
+                return process, _read(f"{proc}/{process}/comm").decode(errors="replace").strip()
     return None
 
 
-def _parent(process: int, proc: Path) -> int:
+def _parent(process: int, proc: str) -> int:
     try:
         # The name, in parentheses, may hold anything.
-        return int((proc / str(process) / "stat").read_text().rpartition(")")[2].split()[1])
+        return int(_read(f"{proc}/{process}/stat").rpartition(b")")[2].split()[1])
     except OSError:
         return 0
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 def remember(text: str, source: str = "") -> int:

@@ -15,10 +15,10 @@ from twisted.internet import error
 from twisted.runner.procmon import ProcessMonitor
 
 from luggage.run import kin
+from luggage.run.adopt import Adopted
 from luggage.run.child import Child, how, status
+from luggage.run.inherit import READY, Started
 from luggage.run.output import Output
-
-READY = "LUGGAGE_READY_FD"
 
 CRASHES = 5
 
@@ -29,7 +29,7 @@ class Monitor(ProcessMonitor):
     Processes in `first` serve requests: they are stopped before the others, and one of them that
     dies CRASHES times in a row without having become ready ends everything, by `crashed(name,
     status)`. `descriptors` may be inherited: a process gets one when the variable beside it holds
-    its number in the process's environment.
+    its number in the process's environment. `started` runs already, as this would start it.
     """
 
     threshold = 5  # seconds; a shorter life counts as quick
@@ -47,6 +47,7 @@ class Monitor(ProcessMonitor):
         descriptors: Collection[tuple[str, int]],
         crashed: Callable[[str, int], None],
         say: Callable[[str], None],
+        started: Started | None = None,
     ) -> None:
         super().__init__(reactor)
         self.output = output
@@ -54,6 +55,7 @@ class Monitor(ProcessMonitor):
         self._first = frozenset(first)
         self._descriptors = tuple(descriptors)
         self._crashed = crashed
+        self._started = {started.name: started} if started is not None else {}
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._asked: set[str] = set()
         self._unready: dict[str, int] = {}
@@ -90,6 +92,9 @@ class Monitor(ProcessMonitor):
         if not self.running or name in self.protocols or name not in self._processes:
             return
         process = self._processes[name]
+        if name in self._started:
+            self._adopt(self._started.pop(name))
+            return
         environ = dict(process.env)
         files: dict[int, Any] = {0: self._null, 1: "r", 2: "r"}
         for variable, descriptor in self._descriptors:
@@ -117,6 +122,12 @@ class Monitor(ProcessMonitor):
         except Exception as problem:
             self.say(f"{name}: cannot be started: {problem}")
             self.exited(child, 127, None)
+
+    def _adopt(self, started: Started) -> None:
+        child = Child(self, started.name, started.ready)
+        self.protocols[started.name] = child
+        self.timeStarted[started.name] = started.since
+        Adopted(self._reactor, child, started.pid, started.pipes)
 
     def became_ready(self, child: Child) -> None:
         """A process that serves requests does so from now on."""

@@ -17,17 +17,14 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import eventAsText, globalLogBeginner
 
 from luggage.crypto.sources import DESCRIPTOR as KEY
-from luggage.run import kin
+from luggage.run import inherit, kin
 from luggage.run.listen import VARIABLE as LISTEN
 from luggage.run.monitor import Monitor
 from luggage.run.output import Output
 from luggage.run.receiver import Tolerant, guarded
 from luggage.run.table import Process
 
-# The key is in LUGGAGE_KEY_FD; NCOLONY_CONFIG would repeat the whole configuration of a process.
-NOT_INHERITED = frozenset(
-    {"SECRET_KEY", "SECRET_KEY_FILE", "NCOLONY_CONFIG", "LISTEN_FDS", "LISTEN_PID", LISTEN}
-)
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CHECK = 0.5  # seconds between looks at the state folder
 REAP = 1.0  # seconds between looks for dead orphans
 PATIENCE = 5.0  # seconds that clients in the queue wait, at the end, for a web server that starts
@@ -40,7 +37,8 @@ class Supervisor:
 
     `command` gives the argument list of a process; `folder` is the state folder; `listeners` are
     the sockets to serve, by command. The web server's is closed here when everything stops, so that
-    new clients are refused at once.
+    new clients are refused at once. `started` is the first life of a process that runs already.
+    Signals that wait, blocked, are heard when everything is started.
     """
 
     def __init__(
@@ -52,6 +50,7 @@ class Supervisor:
         folder: Path,
         listeners: Mapping[str, socket.socket],
         write: Callable[[bytes], object],
+        started: inherit.Started | None = None,
     ) -> None:
         web = [listeners.get(process.command) for process in processes if process.web]
         self._web = next(iter(web), None)
@@ -70,13 +69,14 @@ class Supervisor:
             descriptors=descriptors,
             crashed=self._crash,
             say=self.say,
+            started=started,
         )
         self._places = ctllib.Places(str(folder / "config"), str(folder / "messages"))
         self._receiver = Tolerant(self.monitor, environ, self.say)
         for process in processes:
-            inherited = environ.keys() - NOT_INHERITED - (set() if process.key else {KEY})
+            inherited = inherit.names(process, environ)
             listener = listeners.get(process.command)
-            _write(self._places, process, command(process), sorted(inherited), listener)
+            _write(self._places, process, command(process), inherited, listener)
 
     def run(self) -> int:
         """Start everything; when everything has stopped, return the exit status (0: a signal)."""
@@ -96,9 +96,10 @@ class Supervisor:
         self.output.say(text)
 
     def _start(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for number in STOP:
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._signalled)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
         self.monitor.startService()
         self._look(
             CHECK, directory_monitor.checker(self._places.config, self._receiver), "configuration"

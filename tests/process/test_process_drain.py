@@ -119,10 +119,11 @@ def test_term_answers_who_waits_for_a_web_server_that_starts(made: Made) -> None
 def test_term_answers_who_waits_for_a_web_server_that_died(made: Made) -> None:
     """TERM while none runs, between two lives of it: one is started for those who wait."""
     with started(made, APP_DOES="yawn") as running:
+        before = 0
         for _ in range(3):  # so that the next pause is 0.8 s
+            told = running.wait_for(r"\[(\d+)\] \[INFO\] Starting gunicorn", after=before)
             before = len(running.lines)
-            master = running.wait_for_child("gunicorn")
-            os.kill(master, signal.SIGKILL)
+            os.kill(int(told[1]), signal.SIGKILL)
             running.wait_for("gunicorn: killed by signal 9", after=before)
         assert running.children("gunicorn") == []
         with clients(running.port, 3) as waiting:

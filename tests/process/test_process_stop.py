@@ -19,6 +19,7 @@ def test_a_request_in_flight_is_answered(
     """It gets its 200; new clients are refused meanwhile; then the exit status is 0, at once."""
     with started(made) as running:
         running.wait_for("gunicorn: ready")
+        running.wait_for("goes round")  # in a process group of its own: Ctrl-C is not for it
         answers: list[tuple[int, float]] = []
 
         def ask() -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 from flask import Flask
 from werkzeug.serving import WSGIRequestHandler, make_server
 
-from example_app.client import Account, Client
+from example_app.account import Account
+from example_app.client import Client
 from example_app.standin import make
 
 LINES_KEY = "demo-lines-key"

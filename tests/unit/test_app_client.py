@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from app_service import Script, lines_client, mood_client, standin
 
+from example_app.account import Account
 from example_app.address import checked
-from example_app.client import LARGEST, Account, Client, ServiceError
+from example_app.client import LARGEST, Client, ServiceError
 
 KEY = "veiled-lines-key"
 NO_LINES = (200, {}, b'{"results": []}')

@@ -19,7 +19,8 @@ from example_app.robot import seconds
 
 ROBOT = """
 import logging, sys
-from example_app.client import Account, Client
+from example_app.account import Account
+from example_app.client import Client
 from example_app.robot import Robot
 logging.basicConfig(level="INFO", stream=sys.stdout, format="%(message)s")
 client = Client(sys.argv[1], Account("example-lines", sys.argv[2]), timeout=20, attempts=2)

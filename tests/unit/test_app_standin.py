@@ -16,7 +16,8 @@ from app_service import LINES_KEY, MOOD_KEY, lines_client, mood_client, standin
 
 import example_app
 from example_app import accounts
-from example_app.standin import MOST, Store, make, private
+from example_app.folder import private
+from example_app.standin import MOST, Store, make
 
 NOON = datetime(2030, 1, 2, 12, 0, 0, 250_000, tzinfo=UTC)
 LINES = {"X-Parse-Application-Id": "example-lines", "X-Parse-REST-API-Key": LINES_KEY}
