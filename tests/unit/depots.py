@@ -136,7 +136,9 @@ class Checkout:
         assert (done.returncode in (1, 2), b"") == (True, done.stdout), told
         assert before == self.files()
         assert "error: " in told
-        assert re.search(r"canary|Traceback|lug(key|bundle)1\.[A-Za-z0-9_-]", told) is None, told
+        assert re.search(r"canary|Traceback|lug(key|bundle|sign)1\.[A-Za-z0-9_-]", told) is None, (
+            told
+        )
         return told
 
     def files(self) -> dict[Path, bytes]:

@@ -12,7 +12,7 @@ from depots import VALUES, Checkout
 from test_decrypt import on_terminal
 
 from luggage.configfile import keyfile
-from luggage.crypto import Secret, keys
+from luggage.crypto import Secret, keys, signing
 from luggage.crypto.keys import Bundle
 
 OPEN = """\
@@ -183,3 +183,49 @@ def test_a_bundle_of_one_is_the_key(checkout: Checkout) -> None:
     assert len(keyfile.read(checkout.root / "one.key").keys) == 1
     done = checkout.run("decrypt", "SITE", key="one.key")
     assert done.stdout == VALUES["demo"]["SITE"][1]
+
+
+VERIFY = signing.VerifyKey(bytes(32))
+OTHER = signing.VerifyKey(b"\1" * 32)
+
+
+def bundled(checkout: Checkout, *words: str) -> Bundle:
+    done = checkout.run("bundle", *words)
+    assert done.returncode == 0, done.stderr
+    return keys.parse_keys(Secret(done.stdout.decode().strip()))
+
+
+def test_a_verify_key_and_a_minimum_serial_are_put_beside_a_key(checkout: Checkout) -> None:
+    """The minimum is 1 where none is said; either can be changed later, and the rest is kept."""
+    found = bundled(checkout, "demo.key", "--verify-key", VERIFY.dump())
+    assert (found.verify_key, found.minimum_serial) == (VERIFY.raw, 1)
+    words = ("demo.key", "--verify-key", VERIFY.dump(), "--minimum-serial", "7")
+    checkout.run("bundle", *words, "--output", "seven.key")
+    found = bundled(checkout, "seven.key", "--minimum-serial", "9")
+    assert (found.verify_key, found.minimum_serial) == (VERIFY.raw, 9)
+    done = checkout.run("bundle", "seven.key", "--verify-key", OTHER.dump())
+    assert f"note: verify key {VERIFY.id} is replaced by {OTHER.id}" in done.stderr.decode()
+    found = keys.parse_keys(Secret(done.stdout.decode().strip()))
+    assert (found.verify_key, found.minimum_serial) == (OTHER.raw, 7)
+
+
+def test_a_minimum_serial_is_not_lowered_unasked(checkout: Checkout) -> None:
+    """Older releases would start again."""
+    words = ("demo.key", "--verify-key", VERIFY.dump(), "--minimum-serial", "7")
+    checkout.run("bundle", *words, "--output", "seven.key")
+    told = checkout.refuse("bundle", "seven.key", "--minimum-serial", "6")
+    assert "seven.key: the minimum serial is 7 already, and 6 is lower" in told
+    found = bundled(checkout, "seven.key", "--minimum-serial", "6", "--lower")
+    assert found.minimum_serial == 6
+
+
+def test_what_is_no_verify_key_or_serial_is_refused(checkout: Checkout) -> None:
+    """A minimum alone, a serial that is none, another kind of key: which of them is told."""
+    assert "without a verify key" in checkout.refuse("bundle", "demo.key", "--minimum-serial", "7")
+    for text in ("0", "-1", "x", "07", str(2**63)):
+        assert "not a number" in checkout.refuse("bundle", "demo.key", f"--minimum-serial={text}")
+    public = checkout.keys["demo"].public.dump()
+    told = checkout.refuse("bundle", "demo.key", "--verify-key", public)
+    assert "--verify-key: this is a public key, where a verify key belongs" in told
+    told = checkout.refuse("bundle", "demo.key", "--verify-key", VERIFY.dump()[:-1])
+    assert "--verify-key: not 59 characters long" in told
