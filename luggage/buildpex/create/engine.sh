@@ -144,7 +144,7 @@ contain() {
     shift 2
     container=$run
     rm -f "$stage/told"; mkfifo "$stage/told"
-    if [ -n "$silent" ]; then cat < "$stage/told" > "$stage/said" & else relay < "$stage/told" & fi
+    relay < "$stage/told" &
     relaying=$!
     contained=0
     "$engine" run --rm -i --name "$run" --network "$network" --cap-drop ALL --security-opt no-new-privileges \
@@ -153,7 +153,6 @@ contain() {
     container=
     return "$contained"
 }
-silent=
 
 # Through stdin, into memory: no setting is an argument or a variable of the container, none is in a layer.
 fetch() {
@@ -244,15 +243,15 @@ pack() {
 
 check_in_engine() {
     doing check "packing once more, from nothing"
-    silent=yes
+    once_more=yes
     rm -rf "$stage/again"
     pack_into "$stage/again" /var/tmp/elsewhere/again /var/tmp/cache '' \
-        --user 4321:4321 --tmpfs /app:exec,mode=1777 --tmpfs /var/tmp:exec,mode=1777 --tmpfs /tmp:exec,mode=1777 \
+        --user 4321:4321 --tmpfs /var/tmp:exec,mode=1777 --tmpfs /tmp:exec,mode=1777 \
         --hostname elsewhere -e TZ=Asia/Kathmandu -e HOME=/var/tmp -e LANG=C || {
             [ "$?" = "$UNFETCHED" ] && die "check: the wheels are gone from the volume" "./create --refresh"
             exit 1
         }
-    silent=
+    once_more=
     same "$stage/again"
     [ ! -e "$stage/again/app.tar" ] || same_layers
 }

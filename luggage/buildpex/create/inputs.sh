@@ -57,6 +57,6 @@ inputs() {
         $SHA256 create build.docker run.docker
         find "$stage/.signed" -type f -exec cat {} + | $SHA256
         # shellcheck disable=SC2086
-        xargs -0 $SHA256 < "$stage/.files"
+        cat "$stage/.files" "$stage/private" | xargs -0 $SHA256
     } | $SHA256 | cut -c1-64
 }

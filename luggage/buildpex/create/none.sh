@@ -66,9 +66,11 @@ check_on_host() {
     doing check "packing once more, from nothing"
     [ -d "$stage/venv" ] || { make_venv; fetch_on_host; }
     rm -f "$stage/told"; mkfifo "$stage/told"
-    cat < "$stage/told" > "$stage/said" &
+    once_more=yes
+    relay < "$stage/told" &
     umask 077
     pack_on_host "$stage/elsewhere/again" "$stage/elsewhere/cache"
     umask 022
+    once_more=
     same "$stage/elsewhere/again"
 }

@@ -29,7 +29,7 @@ examples:
 HELP
 }
 
-CHECK='' REFRESH='' loud='' hushed='' shown=''
+CHECK='' REFRESH='' loud='' hushed='' shown='' once_more=''
 if [ -t 2 ]; then loud=yes; fi
 terminal=$loud
 
@@ -64,8 +64,8 @@ now_run() { if [ -z "$hushed" ]; then printf '\n    %s\n\n' "$1" >&2; fi; }
 relay() {
     while IFS= read -r line; do
         case $line in
-            'mkpex: warning'*) warn "${line%%: *}:" "${line#*: }" ;;
-            'mkpex: '*) say mkpex "${line#mkpex: }" ;;
+            'mkpex: warning'*) [ -n "$once_more" ] || warn "${line%%: *}:" "${line#*: }" ;;
+            'mkpex: '*) [ -n "$once_more" ] || say mkpex "${line#mkpex: }" ;;
             *) over; printf '%s\n' "$line" >&2 ;;
         esac
     done
