@@ -88,11 +88,6 @@ def wheels(
     return tuple(_write(one, into / one.path.name) for one in opened)
 
 
-def rules() -> tuple[Rule, ...]:
-    """The declared ones, of dead-weight.txt."""
-    return deadweight.read()
-
-
 @dataclass
 class _Wheel:
     """`installed` is where each file of the archive will lie, `dropped` what is left out of it."""

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.engine
 # What Debian's packages would import with more of Debian, or on another system.
 ELSEWHERE = {
     "_distutils_system_mod",
-    "_ios_support",
     "_pyrepl._minimal_curses",
     "_pyrepl.curses",
     "_pyrepl.readline",
@@ -26,12 +25,7 @@ ELSEWHERE = {
     "_pyrepl.unix_console",
     "_pyrepl.unix_eventqueue",
     "_pyrepl.windows_console",
-    "asyncio.windows_events",
-    "asyncio.windows_utils",
     "dbm.gnu",
-    "encodings.mbcs",
-    "encodings.oem",
-    "multiprocessing.popen_spawn_win32",
 }
 EVERY_MODULE = """\
 import importlib, json, os, pkgutil, sys, warnings

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from packed import ROOT
 
-from luggage.buildpex import lock, slim, wheelhouse
+from luggage.buildpex import deadweight, lock, slim, wheelhouse
 from luggage.buildpex.target import Target
 
 pytestmark = pytest.mark.packing
@@ -84,7 +84,7 @@ def test_every_module_that_is_left_imports_as_before(wheels: Path, tmp_path: Pat
     whole.mkdir()
     thin.mkdir()
     checked = [wheel.path for wheel in wheelhouse.fill(pins, wheels, target, whole)]
-    slimmed = slim.wheels(checked, thin, slim.rules())
+    slimmed = slim.wheels(checked, thin, deadweight.read())
     assert sum(one.files for one in slimmed) > 400
     assert sum(one.size for one in slimmed) > 7_000_000
 

@@ -186,9 +186,3 @@ def test_what_is_no_wheel_is_told(tmp_path: Path, out: Path) -> None:
         archive.writestr("a/x.py", "2")
     with pytest.raises(LuggageError, match=r"holds 'a/x\.py' twice"):
         slim.wheel(broken, out, RULES)
-
-
-def test_the_declared_list_can_be_read() -> None:
-    """It is what packing uses where nothing else is said."""
-    assert slim.rules() == deadweight.read()
-    assert len(slim.rules()) > 5
