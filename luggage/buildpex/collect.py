@@ -79,11 +79,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         own = private.Chosen()
         if options.private is not None:
             own = owned(options.private, options.locks)
-            sys.stderr.writelines(f"warning: {line}\n" for line in own.warnings)
         if options.kept:
             folder = options.cache / digest(options.locks, platform.python_version())
             sys.stdout.write(f"{folder}\n")
-            return 0 if folder.is_dir() else UNFETCHED
+            if not folder.is_dir():
+                return UNFETCHED
+        sys.stderr.writelines(f"warning: {line}\n" for line in own.warnings)
+        if options.kept:
+            return 0
         cache = options.cache.resolve()
         cache.mkdir(parents=True, exist_ok=True)
         folder = cache / digest(options.locks, platform.python_version())

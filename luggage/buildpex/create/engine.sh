@@ -197,7 +197,7 @@ PACK='
     trap "exit 143" TERM
     place=$1 cache=$2 package=$3 have=$4 locks=$5; shift 5
     mkdir -p "$place/src" "$place/out"; cd "$place/src"; tar -x -f - --no-same-owner
-    wheels=$(python3 -B -m luggage.buildpex.collect --cache /wheels --kept $locks) || exit
+    wheels=$(python3 -B -m luggage.buildpex.collect --cache /wheels --kept --private wheels $locks) || exit
     printf "%s" "$have" > ../have
     python3 -B -m luggage.buildpex.boot --package "$package" --wheels "$wheels" --cache "$cache" -- \
         mkpex --wheels "$wheels" --output ../out --cache "$cache" --root /opt/root.tar --have ../have \
