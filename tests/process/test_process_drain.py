@@ -123,7 +123,7 @@ def test_term_answers_who_waits_for_a_web_server_that_died(made: Made) -> None:
         for _ in range(3):  # so that the next pause is 0.8 s
             told = running.wait_for(r"\[(\d+)\] \[INFO\] Starting gunicorn", after=before)
             before = len(running.lines)
-            os.kill(int(told[1]), signal.SIGKILL)
+            os.killpg(int(told[1]), signal.SIGKILL)  # its workers, too
             running.wait_for("gunicorn: killed by signal 9", after=before)
         assert running.children("gunicorn") == []
         with clients(running.port, 3) as waiting:
