@@ -178,7 +178,9 @@ fetch() {
     cp luggage/__init__.py luggage/errors.py "$stage/fetch/luggage/"
     cp luggage/buildpex/*.py luggage/buildpex/tools.txt "$stage/fetch/luggage/buildpex/"
     cp requirements.txt "$stage/fetch/"
-    if [ -s "$stage/private" ]; then mkdir "$stage/fetch/wheels"; cp wheels/*.whl "$stage/fetch/wheels/"; fi
+    mkdir "$stage/fetch/wheels"
+    # shellcheck disable=SC2016  # for another shell
+    xargs -0 sh -c 'for f; do cp "$f" "$0"; done' "$stage/fetch/wheels" < "$stage/private"
     tar -c -f "$stage/in.tar" -C "$stage/fetch" .
     # shellcheck disable=SC2016,SC2086
     contain bridge "$stage/result" --tmpfs /fetch:mode=0700 -v luggage-wheels:/wheels "$builder" sh -euc '

@@ -40,7 +40,10 @@ list_inputs() {
         die "$(sed 's/$/: a private key is never packed/' "$stage/said")" "move it out of what is packed"
     fi
     : > "$stage/private"
-    if [ -d wheels ]; then find wheels -maxdepth 1 -name '*.whl' -print0 > "$stage/private"; fi
+    if [ -d wheels ]; then
+        find wheels -maxdepth 1 \( -name '*.whl' -o -name '*.tar.*' -o -name '*.tgz' -o -name '*.zip' \) -print0 \
+            > "$stage/private"
+    fi
     # The last seal, where it was signed: the signature stays as long as the seal does.
     mkdir "$stage/.signed"
     if [ -f build/seal.json ] && [ -f build/seal.json.sig ]; then
