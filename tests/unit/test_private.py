@@ -127,6 +127,23 @@ def test_a_changed_wheel_is_refused_though_the_cache_is_filled(tmp_path: Path) -
     )
 
 
+def test_where_nothing_is_fetched_it_is_checked_all_the_same(tmp_path: Path) -> None:
+    """`--kept`, as packing asks for the folder: refused, or warned of where the folder is there."""
+    pinned(tmp_path / "requirements.txt", ("own==1.0", wheel(tmp_path / "wheels", "own", "1.0")))
+    wheel(tmp_path / "wheels", "spare", "1.0")
+    absent = collected(tmp_path, "--kept")
+    assert (absent.returncode, absent.stderr) == (collect.UNFETCHED, "")
+    folder = collected(tmp_path, PIP_NO_INDEX="1").stdout.split()[1]
+    kept = collected(tmp_path, "--kept")
+    assert (kept.returncode, kept.stdout) == (0, f"{folder}\n")
+    assert kept.stderr == (
+        "warning: wheels/spare-1.0-py3-none-any.whl: no line of requirements.txt names it, "
+        "left out\n"
+    )
+    wheel(tmp_path / "wheels", "own", "1.0", text="EVIL = True\n")
+    assert "has SHA-256" in collected(tmp_path, "--kept").stderr
+
+
 def test_a_lock_from_elsewhere_is_told(tmp_path: Path) -> None:
     """A fresh lock's pin of one's own name has hashes of one's own wheels and no other."""
     digest = wheel(tmp_path, "own", "1.0")
