@@ -13,7 +13,7 @@ from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
 from luggage.errors import LuggageError, all_wrong
-from luggage.run import Loop, Web, claim, handover, inherit, listen, state, table, warm
+from luggage.run import Loop, Web, claim, handover, inherit, listen, proven, state, table, warm
 from luggage.run import settings as typed
 
 EXAMPLES = """\
@@ -31,6 +31,7 @@ of the web server where it dies five times in a row without having become ready.
 STDOUT = 1  # sys.stdout is None where it was closed at first
 LOCAL = "127.0.0.1"
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+FIRST = 1.0  # seconds that the web server has to itself, before all else is started
 LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
 
 
@@ -73,12 +74,12 @@ def main(
     web = next((process for process in wanted if process.web), None)
     if web is not None:
         warm.begin(os.environ, current().command(web.command))
-    claim(os.environ)
+    claim(os.environ, prove=False)
     with contextlib.ExitStack() as stack:
         waiting = warm.taken(os.environ)
         if waiting is not None:
             stack.callback(waiting.end)
-        # The start check goes here: it is done before any secret is opened.
+        proved = proven.prove(os.environ, secrets)
         opened = secrets.open() if secrets is not None else None
         if check is not None:
             check(opened)
@@ -94,7 +95,9 @@ def main(
         if waiting is not None and web is not None:
             listener = listeners[web.command].fileno()
             started = inherit.hand_over(waiting, web, os.environ, listener)
-        # Twisted is slow to import: the web server starts meanwhile.
+        if started is not None:
+            # Importing Twisted takes a processor for as long as the web server still needs.
+            inherit.await_ready(started, FIRST, STOP)
         from luggage.run import supervise  # noqa: PLC0415
         from luggage.run.writer import Writer  # noqa: PLC0415
 
@@ -111,6 +114,8 @@ def main(
         where = listen.url(server.host, server.port) if web is not None else "no web server"
         names = ", ".join(process.name for process in wanted)
         environment = f", environment {opened.environment}" if opened is not None else ""
+        if proved.kind != "checkout":
+            supervisor.output.say(str(proved))
         supervisor.output.say(f"{where}{environment}: starting {names}")
         if waiting is not None:
             waiting.let_be()

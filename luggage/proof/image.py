@@ -36,6 +36,11 @@ class Place:
         """Whether `site` is where an image has it: /app/lib/pythonX.Y/site-packages."""
         return len(self.site.parts) > 3 and self.site.parents[2] == self.root / APP
 
+    @property
+    def is_packed(self) -> bool:
+        """Whether it is an artifact at all, and no checkout."""
+        return self.is_image or (self.site / manifest.FILE).exists()
+
 
 @dataclass(frozen=True)
 class Proved:

@@ -34,6 +34,7 @@ class Report:
     size: int = 0
     serial: int | None = None
     signed_by: str | None = None
+    seconds: float | None = None
 
     def __str__(self) -> str:
         if self.kind == "checkout":
@@ -41,7 +42,8 @@ class Report:
         count = "1 file" if self.files == 1 else f"{self.files:,} files"
         by = f"signed by {self.signed_by}" if self.signed_by else "unsigned"
         serial = "" if self.serial is None else f", serial {self.serial}"
-        return f"{count} as they were packed, {by}{serial}"
+        took = "" if self.seconds is None else f" ({self.seconds * 1000:.0f} ms)"
+        return f"{self.kind}: {count} as packed{took}, {by}{serial}"
 
 
 def check(place: Place, bundle: Bundle | None, sealed: Sealed | None = None) -> Report:
@@ -50,9 +52,9 @@ def check(place: Place, bundle: Bundle | None, sealed: Sealed | None = None) -> 
     `sealed` are the texts of the sealed values, by environment and secret, as the running config
     module has them. All that is wrong is told in one LuggageError.
     """
-    data = read(place.site / manifest.FILE)
-    if data is None and not place.is_image:
+    if not place.is_packed:
         return Report("checkout")
+    data = read(place.site / manifest.FILE)
     kind = "image" if place.is_image else "pex"
     wrong: list[str] = []
     told = _manifest(data, place, wrong)

@@ -28,12 +28,12 @@ def claim_early(environ: MutableMapping[str, str]) -> None:
     By then more may be found wrong, and a pipe would hold the key no more.
     """
     try:
-        claim(environ)
+        claim(environ, prove=False)
     except SecretError as error:
         _refused.append(error)
 
 
-def claim(environ: MutableMapping[str, str] | None = None) -> None:
+def claim(environ: MutableMapping[str, str] | None = None, *, prove: bool = True) -> None:
     """Take the key out of this process's environment; every command that runs for ever starts so.
 
     Removing a variable is not enough, as /proc/PID/environ keeps what the process was started with.
@@ -44,7 +44,11 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
     then on no other process of the same user can look into this one (`kin.hide`). Under the
     supervisor, it makes the process a good child as well (`kin.join`).
 
-    Raises SecretError where the sources of the key differ or cannot be read.
+    Where it returns to a process that no supervisor has started, the artifact is proved to be what
+    was packed (`proven.prove`), unless the caller does that.
+
+    Raises SecretError where the sources of the key differ or cannot be read, and LuggageError where
+    the artifact is another.
     """
     if _refused:
         raise _refused.pop()
@@ -58,13 +62,17 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
             with contextlib.suppress(OSError, ValueError):  # reading the key tells
                 os.set_inheritable(int(number), False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
+        if prove and not supervised:
+            _prove(environ)
         return
     try:
         key = sources.read(environ)
     except SecretError as error:
-        if error.reason == "no-key":
-            return  # opening the secrets tells, where any are needed
-        raise
+        if error.reason != "no-key":
+            raise
+        if prove:
+            _prove(environ)
+        return  # opening the secrets tells, where any are needed
     descriptor = remember(key.text.reveal(), key.source)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -75,6 +83,12 @@ def claim(environ: MutableMapping[str, str] | None = None) -> None:
     os.execve(  # noqa: S606 - no shell is wanted
         sys.executable, [sys.executable, *sys.orig_argv[1:]], without_key(environ, descriptor)
     )
+
+
+def _prove(environ: Mapping[str, str]) -> None:
+    from luggage.run.proven import prove  # noqa: PLC0415 - many imports, and `start` has its own call
+
+    prove(environ)
 
 
 def keeper(process: int, proc: str = "/proc") -> tuple[int, str] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import luggage
@@ -19,7 +21,12 @@ PEX = "PEX"  # pex sets it to its file's path
 
 def prove(environ: Mapping[str, str], secrets: object = None) -> Report:
     """Check the artifact before a secret is opened; raises LuggageError with all that is wrong."""
-    return start.check(here(environ), _bundle(environ), _sealed(secrets))
+    began = time.monotonic()
+    place = here(environ)
+    if not place.is_packed:
+        return Report("checkout")
+    report = start.check(place, _bundle(environ), _sealed(secrets))
+    return replace(report, seconds=time.monotonic() - began)
 
 
 def here(environ: Mapping[str, str]) -> Place:

@@ -43,7 +43,7 @@ def test_a_bare_key_starts_what_was_packed_and_says_unsigned(image: Image) -> No
         assert (report.kind, report.files, report.signed_by) == ("image", len(FILES) + 1, None)
         manifested = (image.root / SITE / manifest.FILE).stat().st_size
         assert report.size == sum(map(len, FILES.values())) + manifested
-        assert str(report) == f"{len(FILES) + 1} files as they were packed, unsigned, serial 7"
+        assert str(report) == f"image: {len(FILES) + 1} files as packed, unsigned, serial 7"
 
 
 @pytest.mark.parametrize("path", [*FILES, f"{SITE}/{manifest.FILE}"])
