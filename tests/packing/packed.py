@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,11 +82,28 @@ def checkout(root: Path, wheels: Path, source: Path = ROOT) -> Checkout:
     return made
 
 
+def debian(path: Path) -> Path:
+    """A tar as the builder makes it of Debian's packages, but of two small ones."""
+    stanza = "Package: {}\nVersion: {}\nArchitecture: amd64\nMaintainer: Debian <d@example.org>\n"
+    files = {
+        "usr/lib/os-release": 'ID=debian\nVERSION_ID="13"\n',
+        "var/lib/dpkg/status.d/libc6": stanza.format("libc6", "2.41-12"),
+        "var/lib/dpkg/status.d/python3.13-minimal": stanza.format("python3.13-minimal", "3.13.5-2"),
+    }
+    with tarfile.open(path, "w", format=tarfile.GNU_FORMAT) as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"./{name}")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
 def digests(folder: Path) -> dict[str, str]:
     """File name → SHA-256 of every file in a folder."""
     return {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
+        if path.is_file()
     }
 
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path
 
 import pytest
-from packed import Checkout, checkout, digests
+from packed import Checkout, checkout, debian, digests
 
-from luggage.buildpex import layers
-from luggage.buildpex.pex import Workshop
+from example_deploy.mkpex import PACK
+from luggage.buildpex import artifact as packing
+from luggage.buildpex.base import Root
+from luggage.buildpex.git import Git
 
 pytestmark = pytest.mark.packing
 
@@ -48,54 +51,88 @@ def test_path_umask_zone_clock_and_settings_do_not_show(
     assert (tmp_path / "out/example.pex").stat().st_mode & 0o777 == 0o755
 
 
-def make_layers(work: Path, pex: Path, venv: Path, umask: int = 0o022) -> dict[str, str]:
+def make_layers(
+    checkout: Checkout, work: Path, home: Path, umask: int = 0o022, cache: Path | None = None
+) -> dict[str, str]:
+    """Pack the checkout with the layers of an image whose environment lies at `home`."""
     work.mkdir()
     before = os.umask(umask)
     try:
-        workshop = Workshop.at(work / "workshop", os.environ)
-        out = work / "out"
-        out.mkdir()
-        layers.make(workshop, pex, venv, out / "deps.tar", out / "app.tar")
+        packing.build(
+            PACK,
+            packing.Origin(Git.of(checkout.root, os.environ).files(), "1" * 40, dirty=False),
+            packing.Places(
+                root=checkout.root,
+                wheels=[checkout.wheels],
+                cache=cache or work / "cache",
+                output=work / "out",
+                signed=work,
+            ),
+            image=Root(debian(work / "debian.tar"), home),
+            environ=os.environ,
+            tell=print,
+        )
     finally:
         os.umask(before)
-    assert not venv.exists()
-    return digests(out)
+    assert not home.exists()
+    return digests(work / "out")
 
 
 @pytest.fixture(scope="module")
-def first(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the layers of the artifact, made at `first`/app."""
+def first(pristine: Checkout, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an artifact and its layers, made at `first`/app."""
     base = tmp_path_factory.mktemp("layers")
-    make_layers(base / "work", artifact / "example.pex", base / "app")
+    make_layers(pristine, base / "work", base / "app")
     return base
 
 
 def test_layers_are_the_same_wherever_they_are_made(
-    first: Path, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    first: Path, pristine: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another working folder, umask and time zone: the same bytes of both layers."""
+    """Another working folder, umask, time zone and cache: the same bytes of all that is made."""
     monkeypatch.setenv("TZ", "Pacific/Kiritimati")
-    again = make_layers(
-        tmp_path / "another, longer", artifact / "example.pex", first / "app", umask=0o077
-    )
+    again = make_layers(pristine, tmp_path / "another, longer", first / "app", umask=0o077)
+    assert again == digests(first / "work/out")
+    assert set(again) == {
+        *("example.pex", "manifest.json", "seal.json", "sbom.cdx.json"),
+        *("root.tar", "deps.tar", "luggage.tar", "app.tar", "seal.tar"),
+    }
+
+
+def test_a_changed_source_changes_the_small_layers_alone(
+    first: Path, project: Checkout, tmp_path: Path
+) -> None:
+    """Each layer is reused where what it is made of has not changed."""
+    cache = first / "work/cache"
+    kept = sorted(path.name for path in cache.iterdir())
+    (project.root / "example_app/new.py").write_text("NEW = 1\n")
+    changed = make_layers(project, tmp_path / "work", first / "app", cache=cache)
+    before = digests(first / "work/out")
+    small = {"example.pex", "manifest.json", "seal.json", "app.tar", "seal.tar"}
+    assert {name for name in before if changed[name] != before[name]} == small
+    assert sorted(path.name for path in cache.iterdir()) == kept
+    (project.root / "luggage/new.py").write_text("NEW = 1\n")
+    changed = make_layers(project, tmp_path / "again", first / "app", cache=cache)
+    assert {n for n in before if changed[n] != before[n]} == {*small, "luggage.tar"}
+
+
+def test_a_damaged_cache_is_made_anew(first: Path, pristine: Checkout, tmp_path: Path) -> None:
+    """A kept layer that is not what was noted, or lost its note, does not come out."""
+    cache = tmp_path / "cache"
+    shutil.copytree(first / "work/cache", cache, symlinks=True)
+    (base,) = cache.glob("base-*")
+    data = bytearray((base / "deps.tar").read_bytes())
+    data[len(data) // 2] ^= 1
+    (base / "deps.tar").write_bytes(data)
+    (part,) = cache.glob("luggage-*")
+    (part / "SUMS.json").unlink()
+    again = make_layers(pristine, tmp_path / "work", first / "app", cache=cache)
     assert again == digests(first / "work/out")
 
 
-def test_a_changed_source_changes_the_app_layer_alone(
-    first: Path, project: Checkout, tmp_path: Path
-) -> None:
-    """The dependencies' layer is reused by every engine that has it."""
-    (project.root / "example_app/new.py").write_text("NEW = 1\n")
-    assert project.mkpex(tmp_path / "out").returncode == 0
-    changed = make_layers(tmp_path / "work", tmp_path / "out/example.pex", first / "app")
-    before = digests(first / "work/out")
-    assert changed["deps.tar"] == before["deps.tar"]
-    assert changed["app.tar"] != before["app.tar"]
-
-
 def test_unpacked_layers_run(first: Path, tmp_path: Path) -> None:
-    """Both tars, one over the other, at the path they were made for: an environment that starts."""
-    for name in ("deps.tar", "app.tar"):
+    """The tars, one over the other, at the path they were made for: an environment that starts."""
+    for name in ("deps.tar", "luggage.tar", "app.tar", "seal.tar"):
         with tarfile.open(first / "work/out" / name) as tar:
             assert {member.name.split("/")[0] for member in tar} == {"app"}
             tar.extractall(first, filter="fully_trusted")
@@ -117,12 +154,10 @@ def test_unpacked_layers_run(first: Path, tmp_path: Path) -> None:
 
 
 def test_neither_pex_nor_layers_name_the_place_they_were_made_in(
-    first: Path, artifact: Path, pristine: Checkout
+    first: Path, pristine: Checkout
 ) -> None:
     """No path of the checkout, the wheelhouse or the working folder is in any of them."""
-    places = [
-        str(place).encode() for place in (pristine.root, pristine.wheels, artifact, first / "work")
-    ]
-    for path in (artifact / "example.pex", *(first / "work/out").iterdir()):
+    places = [str(place).encode() for place in (pristine.root, pristine.wheels, first / "work")]
+    for path in (first / "work/out").iterdir():
         data = path.read_bytes()
         assert not [place for place in places if place in data]
