@@ -227,8 +227,16 @@ def test_reader_that_goes_away_leaves_nothing(project: Path) -> None:
 
 
 def test_any_shell_can_read_it() -> None:
-    """dash parses it, and shellcheck has nothing to say."""
-    subprocess.run(["dash", "-n", ROOT / "create"], check=True)
+    """dash parses `create` and each of its steps, and shellcheck has nothing to say."""
+    steps = sorted((ROOT / "luggage/buildpex/create").glob("*.sh"))
+    assert len(steps) >= 5
+    for script in (ROOT / "create", *steps):
+        subprocess.run(["dash", "-n", script], check=True)
     if shutil.which("shellcheck") is None:
         pytest.skip("left out: shellcheck is not installed")
-    subprocess.run(["shellcheck", ROOT / "create"], check=True)
+    subprocess.run(["shellcheck", ROOT / "create", *steps], check=True)
+
+
+def test_create_stays_short() -> None:
+    """What a project changes is in `create`; how it is packed is luggage's, and not copied."""
+    assert len((ROOT / "create").read_text().splitlines()) < 40

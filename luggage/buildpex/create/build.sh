@@ -10,7 +10,7 @@ begin_build() {
     # What to run next is told as it is to be typed where the caller stands.
     from=
     [ "$here" = "$(pwd)" ] || from=$here/
-    cd "$here"
+    cd "$here" || exit
     # In a hook of git's these name another repository; and reading must not write into .git.
     unset GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
     # The second keeps macOS from adding files of its own to a tar.

@@ -1,5 +1,5 @@
 # With docker or podman: a builder image, a pack step without a network, a runner image. A library of `create`.
-# shellcheck shell=sh disable=SC2034,SC2154
+# shellcheck shell=sh disable=SC2034,SC2153,SC2154
 
 answers() {
     if ! command -v "$1" > /dev/null; then echo "$1: not found" > "$stage/said"; return 1; fi
