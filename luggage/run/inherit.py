@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+import select
+import signal
+import time
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from luggage.crypto.sources import DESCRIPTOR as KEY
@@ -14,6 +17,7 @@ from luggage.run.table import Process
 from luggage.run.warm import Waiting
 
 READY = "LUGGAGE_READY_FD"
+STEP = 0.01  # seconds between looks for signals
 
 # The key is in LUGGAGE_KEY_FD; NCOLONY_CONFIG would repeat the whole configuration of a process.
 NOT_INHERITED = frozenset(
@@ -31,6 +35,17 @@ class Started:
     since: float
     pipes: Mapping[int, int]
     ready: int
+
+
+def await_ready(started: Started, seconds: float, signals: Collection[int]) -> None:
+    """Wait until it is ready or dead, or one of the blocked `signals` has come, or `seconds` passed.
+
+    Nothing is read: its monitor does that.
+    """
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not signal.sigpending() & set(signals):
+        if select.select([started.pipes[started.ready]], [], [], STEP)[0]:
+            return
 
 
 def names(process: Process, environ: Mapping[str, str]) -> list[str]:
