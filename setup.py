@@ -30,7 +30,9 @@ setup(
         "pynacl>=1.6.2",
         "twisted>=26.10",
     ],
-    extras_require={"pack": ["packaging>=26", "pex>=2.105,<3", "uv>=0.13"]},
+    extras_require={
+        "pack": ["cyclonedx-python-lib>=11.12,<12", "packaging>=26", "pex>=2.105,<3", "uv>=0.13"]
+    },
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Environment :: Web Environment",

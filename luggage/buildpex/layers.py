@@ -63,7 +63,6 @@ def write(
 def loose(files: Mapping[str, bytes], output: Path) -> None:
     """A layer that no listing names: the seal's own folder with these files in it."""
     with tarfile.open(output, "w", format=tarfile.PAX_FORMAT) as tar:
-        tar.addfile(header(Entry(PurePosixPath(seal.FOLDER).parts[0], "dir", 0o755)))
         _add(tar, files)
 
 
@@ -71,15 +70,15 @@ def extend(tar_file: Path, name: str, output: Path) -> Layer:
     """The layer `name` of what `tar_file` holds, with its listing added to a copy at `output`."""
     with tarfile.open(tar_file) as tar:
         listed = tree.dump(_listed(tar))
+        moment = max(int(member.mtime) for member in tar)
     # Copied as it is: what made it has normalised it, and its owners are not all root.
     output.write_bytes(tar_file.read_bytes())
     with tarfile.open(output, "a", format=tarfile.GNU_FORMAT) as tar:
-        tar.addfile(header(Entry(PurePosixPath(seal.FOLDER).parts[0], "dir", 0o755)))
-        _add(tar, {seal.listing(name): listed})
+        _add(tar, {seal.listing(name): listed}, moment)
     return Layer(name, output, hashlib.sha256(listed).hexdigest())
 
 
-def header(entry: Entry) -> tarfile.TarInfo:
+def header(entry: Entry, moment: int = EPOCH) -> tarfile.TarInfo:
     """The member of a tar for an entry, with the one moment of all."""
     made = tarfile.TarInfo(entry.path)
     made.type = _KINDS[entry.kind]
@@ -87,16 +86,19 @@ def header(entry: Entry) -> tarfile.TarInfo:
     made.mode = entry.mode
     made.uid, made.gid = entry.uid, entry.gid
     made.size = entry.size or 0
-    made.mtime = EPOCH
+    made.mtime = moment
     return made
 
 
-def _add(tar: tarfile.TarFile, files: Mapping[str, bytes]) -> None:
-    tar.addfile(header(Entry(seal.FOLDER, "dir", 0o755)))
+def _add(tar: tarfile.TarFile, files: Mapping[str, bytes], moment: int = EPOCH) -> None:
+    known = set(tar.getnames())
+    for folder in (*reversed(_above(seal.FOLDER)), seal.FOLDER):
+        if folder not in known:
+            tar.addfile(header(Entry(folder, "dir", 0o755), moment))
     for name, data in sorted(files.items()):
         digest = hashlib.sha256(data).hexdigest()
         entry = Entry(f"{seal.FOLDER}/{name}", "file", 0o644, len(data), digest)
-        tar.addfile(header(entry), io.BytesIO(data))
+        tar.addfile(header(entry, moment), io.BytesIO(data))
 
 
 def _read(root: Path, entry: Entry) -> bytes:

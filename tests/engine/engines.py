@@ -24,7 +24,10 @@ IMAGE = f"luggage-test-{os.getpid()}"
 CANARY = f"veiled-{uuid.uuid4().hex}"
 PROXIED = f"{uuid.uuid4().hex}.example.org"
 HARDENED = ("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges")
-ARTIFACTS = ("example.pex", "manifest.json", "deps.tar", "app.tar")
+ARTIFACTS = (
+    *("example.pex", "manifest.json", "seal.json", "sbom.cdx.json"),
+    *("root.tar", "deps.tar", "luggage.tar", "app.tar", "seal.tar"),
+)
 
 
 def sh(

@@ -38,7 +38,7 @@ def test_result_is_one_line_and_the_last_is_the_command(built: Built) -> None:
 def test_build_folder_holds_the_artifacts_and_nothing_half_made(built: Built) -> None:
     """build/ has whole artifacts of the user's own, and no temporary file."""
     found = {path.name for path in (built.folder / "build").iterdir()}
-    assert found == {*ARTIFACTS, "root.tar", ".inputs"}
+    assert found == {*ARTIFACTS, ".inputs"}
     assert {path.stat().st_uid for path in (built.folder / "build").iterdir()} == {os.getuid()}
     manifest = json.loads((built.folder / "build/manifest.json").read_text())
     head = sh("git", "rev-parse", "HEAD", cwd=built.folder).stdout.strip()
@@ -79,9 +79,7 @@ def test_dirty_tree_is_tagged_so_and_moves_latest(
     assert docker.inspect(f"{IMAGE}:latest", "{{.Id}}") == docker.inspect(dirty.image, "{{.Id}}")
     assert json.loads((dirty.folder / "build/manifest.json").read_text())["dirty"] is True
     noted = (dirty.folder / "build/.inputs").read_text().splitlines()
-    assert {line.split()[2]: line.split()[1] for line in noted} == _digests(dirty.folder) | {
-        "root.tar": hashlib.sha256((dirty.folder / "build/root.tar").read_bytes()).hexdigest()
-    }
+    assert {line.split()[2]: line.split()[1] for line in noted} == _digests(dirty.folder)
 
 
 def test_without_git_it_is_unversioned(built: Built, docker: Engine, tmp_path: Path) -> None:
@@ -129,10 +127,10 @@ def test_interrupted_create_leaves_nothing(built: Built, docker: Engine, tmp_pat
     with (folder / "example_app/page.py").open("a") as page:
         page.write("\n# another\n")
     environ = {**docker.environ, "ENGINE": "docker"}
-    with started([folder / "create"], cwd=folder, env=environ) as create:
+    with started([folder / "create", "-v"], cwd=folder, env=environ) as create:
         assert create.stdout is not None
         for line in create.stdout:
-            if line.startswith("mkpex:"):
+            if line.startswith("mkpex "):
                 break
         # Not one of another's ./create, which may run at the same time.
         (stage,) = (folder / "build").glob(".create.*")
@@ -181,6 +179,8 @@ def test_without_an_engine_the_pex_serves(built: Built, tmp_path: Path, demo_key
     assert {path.name for path in (folder / "build").iterdir()} == {
         "example.pex",
         "manifest.json",
+        "seal.json",
+        "sbom.cdx.json",
         ".inputs",
         "cache",
     }
@@ -267,6 +267,8 @@ def test_nothing_of_an_earlier_build_stays_beside_a_new_one(built: Built, tmp_pa
     assert {path.name for path in (folder / "build").iterdir()} == {
         "example.pex",
         "manifest.json",
+        "seal.json",
+        "sbom.cdx.json",
         ".inputs",
         "cache",
         "mine.txt",

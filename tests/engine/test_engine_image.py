@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import tarfile
 from pathlib import Path
@@ -10,13 +11,14 @@ import pytest
 from engines import Built, Engine, sh
 
 pytestmark = pytest.mark.engine
+LAYERS = ("root.tar", "deps.tar", "luggage.tar", "app.tar", "seal.tar")
 
 
 @pytest.fixture(scope="module")
 def names(built: Built) -> list[str]:
-    """Every path in the image's three layers."""
+    """Every path in the image's layers."""
     found = []
-    for layer in ("root.tar", "deps.tar", "app.tar"):
+    for layer in LAYERS:
         with tarfile.open(built.folder / "build" / layer) as tar:
             found += [name.removeprefix("./") for name in tar.getnames()]
     return found
@@ -41,8 +43,17 @@ def test_image_names_its_user_its_health_and_its_origin(built: Built, docker: En
 
 
 def test_image_is_small(built: Built, docker: Engine) -> None:
-    """Under 120 MB uncompressed."""
-    assert int(docker.inspect(built.image, "{{.Size}}")) < 120_000_000
+    """At most 80 MB uncompressed, and 30 MB as it is pushed."""
+    assert int(docker.inspect(built.image, "{{.Size}}")) <= 80_000_000
+    layers = [(built.folder / "build" / name).read_bytes() for name in LAYERS]
+    assert sum(len(gzip.compress(data, 6)) for data in layers) <= 30_000_000
+
+
+def test_a_commit_adds_little(built: Built, docker: Engine) -> None:
+    """What changes with a source line is at most 100 kB to push, and its layers are the last."""
+    layers = [(built.folder / "build" / name).read_bytes() for name in LAYERS[-2:]]
+    assert sum(len(gzip.compress(data, 6)) for data in layers) <= 100_000
+    assert len(json.loads(docker.inspect(built.image, "{{json .RootFS.Layers}}"))) == len(LAYERS)
 
 
 def test_image_has_no_shell_and_no_installer(names: list[str]) -> None:
@@ -63,7 +74,7 @@ def test_pack_island_stays_behind(names: list[str]) -> None:
 
 def test_layers_are_normalised(built: Built) -> None:
     """Every path in a layer is root's, but for the state folder, and none carries a clock."""
-    for layer in ("root.tar", "deps.tar", "app.tar"):
+    for layer in LAYERS:
         with tarfile.open(built.folder / "build" / layer) as tar:
             members = tar.getmembers()
         owners = {(m.uid, m.gid) for m in members if m.name.removeprefix("./") != "run/luggage"}
