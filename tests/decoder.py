@@ -18,7 +18,7 @@ from nacl.public import PrivateKey, SealedBox
 
 
 class RefusedError(Exception):
-    """`args[0]` is a reason of docs/format.md §8."""
+    """`args[0]` is a reason of docs/format.md §11."""
 
 
 def check(condition: object, reason: str) -> None:
@@ -51,7 +51,7 @@ def is_name(text: str) -> bool:
 
 
 def check_version(text: str) -> None:
-    found = re.match(r"lug(?:pub|key|bundle)([0-9]+)\.", text)
+    found = re.match(r"lug(?:pub|key|bundle|sign|verify)([0-9]+)\.", text)
     check(not found or found.group(1) == "1", "version")
 
 
@@ -76,6 +76,16 @@ def public_key(text: str) -> bytes:
 
 def private_key(text: str) -> PrivateKey:
     return PrivateKey(key_bytes(text, "lugkey1."))
+
+
+def signing_key(text: str) -> bytes:
+    """The verify key of a signing key."""
+    verify, _ = bindings.crypto_sign_seed_keypair(key_bytes(text, "lugsign1."))
+    return verify
+
+
+def verify_key(text: str) -> bytes:
+    return key_bytes(text, "lugverify1.")
 
 
 def key_id(raw: bytes) -> str:
@@ -392,15 +402,26 @@ OTHERS = ("commit", "dirty", "tools", "wheels", "files", "sealed", "serial")
 
 
 def manifest(data: bytes) -> dict[str, object]:
+    found = members(data, "manifest")
+    manifest_members(found)
+    check(canonical(found) + b"\n" == data, "manifest")
+    return found
+
+
+def members(data: bytes, kind: str) -> dict[str, object]:
     check(len(data) <= 16 * 2**20, "size")
     try:
         found = json.loads(data.decode("ascii"), object_pairs_hook=once)
     except (ValueError, RecursionError):
-        raise RefusedError("manifest") from None
+        raise RefusedError(kind) from None
     version = found.get("format") if isinstance(found, dict) else None
-    check(isinstance(version, str) and version.startswith("luggage-manifest-v"), "manifest")
-    check(version == STRINGS["format"], "version")
-    check(set(found) == {*STRINGS, *OTHERS}, "manifest")
+    check(isinstance(version, str) and version.startswith(f"luggage-{kind}-v"), kind)
+    check(version == f"luggage-{kind}-v1", "version")
+    return found
+
+
+def manifest_members(found: dict[str, object]) -> None:
+    check(isinstance(found, dict) and set(found) == {*STRINGS, *OTHERS}, "manifest")
     strings({name: found[name] for name in STRINGS}, STRINGS)
     commit, dirty, serial = found["commit"], found["dirty"], found["serial"]
     check(dirty is True or dirty is False, "manifest")
@@ -423,8 +444,6 @@ def manifest(data: bytes) -> dict[str, object]:
     for environment, sealed in found["sealed"].items():
         check(is_place(environment), "manifest")
         table(sealed, "[A-Z][A-Z0-9_]{0,62}", HEX)
-    check(canonical(found) + b"\n" == data, "manifest")
-    return found
 
 
 def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -471,3 +490,88 @@ def character(one: str) -> bytes:
     if code > 0x7E:
         return b"\\u%04x" % code
     return b'\\"' if one == '"' else one.encode("ascii")
+
+
+# §7
+
+
+def listing(data: bytes) -> list[str]:
+    """The kinds of its lines, in their order."""
+    check(len(data) <= 16 * 2**20, "size")
+    first, *lines = data.split(b"\n")
+    check(first == b"#mtree" and lines and lines.pop() == b"", "listing")
+    last = b""
+    kinds = []
+    for line in lines:
+        start, *words = line.split(b" ")
+        check(start[:2] == b"./", "listing")
+        path = unescaped(start[2:])
+        check(b"\0" not in path and path > last, "listing")
+        check(all(part not in (b"", b".", b"..") for part in path.split(b"/")), "listing")
+        last = path
+        kinds.append(words[0].decode("latin-1").removeprefix("type=") if words else "")
+        check(kinds[-1] in LINES, "listing")
+        patterns = ["type=" + kinds[-1], *OWNED, *LINES[kinds[-1]]]
+        check(len(words) == len(patterns), "listing")
+        for word, pattern in zip(words, patterns, strict=True):
+            check(re.fullmatch(pattern.encode(), word), "listing")
+        if kinds[-1] == "link":
+            unescaped(words[-1].removeprefix(b"link="))
+    return kinds
+
+
+COUNT = "(?:0|[1-9][0-9]{0,18})"
+OWNED = ("mode=[0-7]{4}", f"uid={COUNT}", f"gid={COUNT}")
+LINES = {
+    "dir": (),
+    "file": (f"size={COUNT}", f"sha256digest={HEX}"),
+    "link": ("link=.+",),
+}
+
+
+def unescaped(text: bytes) -> bytes:
+    found = bytearray()
+    rest = list(text)
+    while rest:
+        byte = rest.pop(0)
+        coded = byte == 0x5C
+        if coded:
+            digits = bytes(rest[:3])
+            check(re.fullmatch(b"[0-3][0-7]{2}", digits), "listing")
+            del rest[:3]
+            byte = int(digits, 8)
+        check(coded == (not 0x21 <= byte <= 0x7E or byte in b"#*=?[\\"), "listing")
+        found.append(byte)
+    return bytes(found)
+
+
+# §8, §9
+
+
+def seal(data: bytes) -> dict[str, dict[str, str]]:
+    found = members(data, "seal")
+    tables = ("layers", "debian", "sbom")
+    check(set(found) == {"format", "manifest", "pex", *tables}, "seal")
+    try:
+        manifest_members(found["manifest"])
+        check(found["manifest"]["format"] == "luggage-manifest-v1", "seal")
+        strings(found, {"pex": HEX})
+        table(found["layers"], "[a-z][a-z0-9-]{0,62}", HEX)
+        table(found["debian"], "[a-z0-9][a-z0-9+.-]{1,127}", "[0-9][A-Za-z0-9.+:~-]{0,127}")
+        table(found["sbom"], "pex|image", HEX)
+    except RefusedError:
+        raise RefusedError("seal") from None
+    check("pex" in found["sbom"], "seal")
+    check(("image" in found["sbom"]) == bool(found["layers"]), "seal")
+    check(found["layers"] or not found["debian"], "seal")
+    check(canonical(found) + b"\n" == data, "seal")
+    return {name: found[name] for name in tables}
+
+
+def signature(data: bytes, signed: bytes, verify: bytes) -> None:
+    check(len(signed) == 64, "signature")
+    try:
+        opened = bindings.crypto_sign_open(signed + data, verify)
+    except Exception:
+        raise RefusedError("signature") from None
+    check(opened == data, "signature")

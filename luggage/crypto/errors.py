@@ -8,7 +8,7 @@ from luggage.errors import LuggageError
 class SecretError(LuggageError):
     """A key or a secret that cannot be used; names project, environment and name, never a value.
 
-    `reason` is the class of the failure: for a text, one of docs/format.md §8.
+    `reason` is the class of the failure: for a text, one of docs/format.md §11.
     """
 
     def __init__(self, message: str, hint: str | None = None, *, reason: str = "") -> None:

@@ -66,7 +66,7 @@ function unbase64(coded) {
 // §2
 
 function checkVersion(coded) {
-  const found = /^lug(?:pub|key|bundle)([0-9]+)\./.exec(coded);
+  const found = /^lug(?:pub|key|bundle|sign|verify)([0-9]+)\./.exec(coded);
   check(found === null || found[1] === "1", "version");
 }
 
@@ -95,6 +95,9 @@ function publicKey(coded) {
 }
 
 const privateKey = (coded) => keyBytes(coded, "lugkey1.");
+const signingKey = (coded) => keyBytes(coded, "lugsign1.");
+const verifyKey = (coded) => keyBytes(coded, "lugverify1.");
+const verifyOf = (seed) => sodium.crypto_sign_seed_keypair(seed).publicKey;
 const publicOf = (secret) => sodium.crypto_scalarmult_base(secret);
 const keyId = (raw) => base64(blake(raw).slice(0, 8));
 
@@ -305,7 +308,210 @@ function bundle(coded) {
   return facts;
 }
 
-// §8
+// §6, §8
+
+/** Numbers as JSON has them, so that none is rounded: a NUL before their digits, as no text has. */
+function members(body, kind) {
+  check(body.length <= 16 * 2 ** 20, "size");
+  const ascii = Buffer.from(body).toString("latin1");
+  let found;
+  try {
+    found = JSON.parse(
+      ascii.replace(/"(?:[^"\\]|\\.)*"|-?[0-9][0-9.eE+-]*/gs, (token) =>
+        token[0] === '"' ? token : JSON.stringify(`\0${JSON.parse(token) === 0 ? 0 : token}`),
+      ),
+    );
+  } catch {
+    throw new Refused(kind);
+  }
+  const version = isObject(found) ? found.format : null;
+  check(typeof version === "string" && version.startsWith(`luggage-${kind}-v`), kind);
+  check(version === `luggage-${kind}-v1`, "version");
+  return found;
+}
+
+const isObject = (found) => typeof found === "object" && found !== null && !Array.isArray(found);
+
+/** By code point: JavaScript's own order is that of UTF-16. */
+function before(one, two) {
+  const [a, b] = [one, two].map((it) => Array.from(it, (letter) => letter.codePointAt(0)));
+  for (let at = 0; at < Math.min(a.length, b.length); at++) if (a[at] !== b[at]) return a[at] - b[at];
+  return a.length - b.length;
+}
+
+function canonical(found) {
+  if (found === null || typeof found === "boolean") return String(found);
+  if (typeof found === "string") return found[0] === "\0" ? found.slice(1) : quoted(found);
+  if (Array.isArray(found)) return `[${found.map(canonical).join(",")}]`;
+  const names = Object.keys(found).sort(before);
+  return `{${names.map((name) => `${quoted(name)}:${canonical(found[name])}`).join(",")}}`;
+}
+
+function quoted(found) {
+  const units = Array.from({ length: found.length }, (_, at) => found.charCodeAt(at));
+  const letters = units.map((unit) => {
+    if (unit > 0x7e) return `\\u${unit.toString(16).padStart(4, "0")}`;
+    return unit === 0x22 ? '\\"' : String.fromCharCode(unit);
+  });
+  return `"${letters.join("")}"`;
+}
+
+const HEX = /^[0-9a-f]{64}$/;
+const PLACE = /^[a-z][a-z0-9-]{0,62}$/;
+const PACKAGE = /^[a-z0-9]+(?:-[a-z0-9]+)*$/;
+const VERSION = /^[A-Za-z0-9][A-Za-z0-9.!+_-]{0,127}$/;
+const SERIAL = /^\0[1-9][0-9]{0,18}$/;
+const PART = "(?!\\.{1,2}(?:/|$))[^/\\\\\\u0000-\\u001f\\u007f-\\u009f\\p{Surrogate}]+";
+const PATH = new RegExp(`^${PART}(?:/${PART})*$`, "u");
+const STRINGS = {
+  project: PLACE,
+  entry: /^[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*$/,
+  python: /^(?:(?:0|[1-9][0-9]{0,8})(?:\.(?!$)|(?=$|a|b|rc|\+))){3}(?:(?:a|b|rc)(?:0|[1-9][0-9]{0,8}))?\+?$/,
+  platform: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$/,
+  lock: HEX,
+};
+const WHEEL = {
+  name: PACKAGE,
+  version: VERSION,
+  file: /^[A-Za-z0-9_.!+]+(?:-[A-Za-z0-9_.!+]+){4,5}\.whl$/,
+  sha256: HEX,
+};
+
+function strings(found, patterns, kind) {
+  for (const [name, pattern] of Object.entries(patterns)) {
+    check(typeof found[name] === "string" && pattern.test(found[name]), kind);
+  }
+}
+
+function table(found, name, value, kind) {
+  check(isObject(found), kind);
+  for (const [one, two] of Object.entries(found)) {
+    check(name.test(one) && typeof two === "string" && value.test(two), kind);
+  }
+}
+
+function exactly(found, names, kind) {
+  check(isObject(found) && same(Object.keys(found).sort(), [...names].sort()), kind);
+}
+
+function manifestMembers(found, kind) {
+  const others = ["format", "commit", "dirty", "tools", "wheels", "files", "sealed", "serial"];
+  exactly(found, [...Object.keys(STRINGS), ...others], kind);
+  check(found.format === "luggage-manifest-v1", kind);
+  strings(found, STRINGS, kind);
+  check(typeof found.dirty === "boolean", kind);
+  if (found.commit === null) check(found.dirty, kind);
+  else strings(found, { commit: /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/ }, kind);
+  if (found.serial !== null) {
+    strings(found, { serial: SERIAL }, kind);
+    check(BigInt(found.serial.slice(1)) < 2n ** 63n, kind);
+  }
+  table(found.tools, PACKAGE, VERSION, kind);
+  check(Array.isArray(found.wheels), kind);
+  for (const wheel of found.wheels) {
+    exactly(wheel, Object.keys(WHEEL), kind);
+    strings(wheel, WHEEL, kind);
+  }
+  const names = found.wheels.map((wheel) => wheel.name);
+  check(names.every((name, at) => at === 0 || before(names[at - 1], name) < 0), kind);
+  table(found.files, PATH, HEX, kind);
+  check(!Object.hasOwn(found.files, "luggage-manifest.json"), kind);
+  check(isObject(found.sealed), kind);
+  for (const [environment, sealed] of Object.entries(found.sealed)) {
+    check(PLACE.test(environment), kind);
+    table(sealed, /^[A-Z][A-Z0-9_]{0,62}$/, HEX, kind);
+  }
+}
+
+function rewritten(found, body, kind) {
+  check(`${canonical(found)}\n` === Buffer.from(body).toString("latin1"), kind);
+}
+
+const size = (found) => Object.keys(found).length;
+
+function manifest(body) {
+  const found = members(body, "manifest");
+  manifestMembers(found, "manifest");
+  rewritten(found, body, "manifest");
+  const sealed = Object.values(found.sealed).reduce((sum, it) => sum + size(it), 0);
+  return { lists: `${size(found.files)} ${found.wheels.length} ${sealed}` };
+}
+
+function seal(body) {
+  const found = members(body, "seal");
+  exactly(found, ["format", "manifest", "pex", "layers", "debian", "sbom"], "seal");
+  manifestMembers(found.manifest, "seal");
+  strings(found, { pex: HEX }, "seal");
+  table(found.layers, PLACE, HEX, "seal");
+  table(found.debian, /^[a-z0-9][a-z0-9+.-]{1,127}$/, /^[0-9][A-Za-z0-9.+:~-]{0,127}$/, "seal");
+  table(found.sbom, /^(?:pex|image)$/, HEX, "seal");
+  const layers = size(found.layers) > 0;
+  check("pex" in found.sbom && "image" in found.sbom === layers, "seal");
+  check(layers || size(found.debian) === 0, "seal");
+  rewritten(found, body, "seal");
+  return { lists: `${size(found.layers)} ${size(found.debian)} ${size(found.sbom)}` };
+}
+
+// §7
+
+const COUNT = "(?:0|[1-9][0-9]{0,18})";
+const LINE = new RegExp(
+  `^\\./([!-~]+) type=(?:(dir)|(file)|(link)) mode=[0-7]{4} uid=${COUNT} gid=${COUNT}` +
+    `(?: size=${COUNT} sha256digest=[0-9a-f]{64}| link=([!-~]+))?$`,
+);
+
+function unescaped(coded) {
+  const bytes = [];
+  for (let at = 0; at < coded.length; at++) {
+    let byte = coded.charCodeAt(at);
+    const escaped = byte === 0x5c;
+    if (escaped) {
+      const digits = coded.slice(at + 1, at + 4);
+      check(/^[0-3][0-7]{2}$/.test(digits), "listing");
+      byte = parseInt(digits, 8);
+      at += 3;
+    }
+    const must = byte < 0x21 || byte > 0x7e || "#*=?[\\".includes(String.fromCharCode(byte));
+    check(escaped === must, "listing");
+    bytes.push(byte);
+  }
+  return Buffer.from(bytes);
+}
+
+function listing(body) {
+  check(body.length <= 16 * 2 ** 20, "size");
+  const lines = Buffer.from(body).toString("latin1").split("\n");
+  check(lines.shift() === "#mtree" && lines.pop() === "", "listing");
+  const counts = [0, 0, 0];
+  let last = Buffer.alloc(0);
+  for (const line of lines) {
+    const found = LINE.exec(line);
+    check(found !== null, "listing");
+    const path = unescaped(found[1]);
+    const parts = path.toString("latin1").split("/");
+    check(!path.includes(0) && !parts.some((part) => ["", ".", ".."].includes(part)), "listing");
+    check(Buffer.compare(last, path) < 0, "listing");
+    last = path;
+    const kind = found.slice(2, 5).findIndex((it) => it !== undefined);
+    check((kind === 1) === line.includes(" size="), "listing");
+    check((kind === 2) === (found[5] !== undefined), "listing");
+    if (kind === 2) unescaped(found[5]);
+    counts[kind]++;
+  }
+  return { lists: counts.join(" ") };
+}
+
+// §9
+
+function signature(body, asked) {
+  const signed = Uint8Array.from(Buffer.from(asked.signature, "hex"));
+  const key = Uint8Array.from(Buffer.from(asked["verify-key"], "hex"));
+  check(signed.length === 64, "signature");
+  check(sodium.crypto_sign_verify_detached(signed, Uint8Array.from(body), key), "signature");
+  return {};
+}
+
+// §11
 
 function read(bytes) {
   const end = bytes.indexOf("\n\n");
@@ -315,7 +521,15 @@ function read(bytes) {
 }
 
 function facts(head, body) {
+  if (head.kind === "manifest") return manifest(body);
+  if (head.kind === "seal") return seal(body);
+  if (head.kind === "listing") return listing(body);
+  if (head.kind === "signature") return signature(body, head);
   const coded = text(body);
+  if (head.kind === "key" && ["signing", "verify"].includes(head.wanted)) {
+    const raw = head.wanted === "verify" ? verifyKey(coded) : verifyOf(signingKey(coded));
+    return { "verify-key": Buffer.from(raw).toString("hex"), "key-id": keyId(raw) };
+  }
   if (head.kind === "envelope") return envelope(coded, head);
   if (head.kind === "bundle") return bundle(coded);
   const raw = head.wanted === "public" ? publicKey(coded) : publicOf(privateKey(coded));
@@ -335,5 +549,5 @@ const folder = process.argv[2];
 for (const file of readdirSync(folder).sort()) {
   if (!file.endsWith(".txt")) continue;
   const [head, body] = read(readFileSync(join(folder, file)));
-  if (!["config", "manifest"].includes(head.kind)) console.log(JSON.stringify({ file, ...outcome(head, body) }));
+  if (head.kind !== "config") console.log(JSON.stringify({ file, ...outcome(head, body) }));
 }

@@ -16,7 +16,7 @@ ROOT = HERE.parent.parent
 VECTORS = ROOT / "tests" / "vectors"
 FILES = ("package.json", "package-lock.json", "decode.mjs")
 # The grammar of a config module is Python's own: tests/decoder.py is the second reader of that.
-KINDS = ("key", "bundle", "envelope")
+KINDS = ("key", "bundle", "envelope", "manifest", "listing", "seal", "signature")
 
 
 @functools.cache
@@ -60,10 +60,10 @@ def test_it_agrees_with_the_vector(file: str, decoded: dict[str, dict[str, str]]
     head, found = heads()[file], decoded[file]
     assert head["expect"] == found["outcome"]
     if head["expect"] == "success":
-        told = ("type", "value", "public-key", "key-id", "verify-key", "minimum-serial")
+        told = ("type", "value", "public-key", "key-id", "verify-key", "minimum-serial", "lists")
         expected = {word: head[word] for word in told if word in head}
-        if head["kind"] == "envelope":
-            del expected["public-key"]
+        for word in {"envelope": ["public-key"], "signature": ["verify-key"]}.get(head["kind"], []):
+            del expected[word]
         assert expected == {word: found[word] for word in expected}
         assert set(found) - {"outcome"} == set(expected)
 

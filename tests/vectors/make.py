@@ -1,4 +1,4 @@
-"""Fixed keys → the files of this folder that are not there yet (docs/format.md §8).
+"""Fixed keys → the files of this folder that are not there yet (docs/format.md §11).
 
 The files are the authority, not this script: sealed boxes are random. It needs PyNaCl alone and
 shares nothing with luggage.
@@ -57,6 +57,7 @@ class Pair:
 
 
 DEMO, PROD, OLD = Pair("demo"), Pair("prod"), Pair("old")
+SEED = hashlib.sha256(b"luggage vector signing").digest()
 VERIFY = hashlib.sha256(b"luggage vector verify").digest()
 
 
@@ -424,7 +425,47 @@ def keys() -> None:
         key_id=b64(digest(public)[:8]),
     )
     crossed = "lugpub1." + b64(DEMO.secret + digest(b"lugkey1." + DEMO.secret)[:4])
+    verify, _ = bindings.crypto_sign_seed_keypair(SEED)
+    for name, prefix, raw, comment in (
+        ("signing", "lugsign1.", SEED, "a signing key"),
+        ("verify", "lugverify1.", verify, "a verify key"),
+    ):
+        facts = {"verify_key": verify.hex(), "key_id": b64(digest(verify)[:8])}
+        write(f"key-{name}", comment, "key", "success", text_of(prefix, raw), wanted=name, **facts)
+    signing, verifying = text_of("lugsign1.", SEED), text_of("lugverify1.", verify)
+    write(
+        "key-verify-any",
+        "a verify key that is no point of the curve: it verifies nothing",
+        "key",
+        "success",
+        text_of("lugverify1.", b"\xff" * 32),
+        wanted="verify",
+        verify_key="ff" * 32,
+        key_id=b64(digest(b"\xff" * 32)[:8]),
+    )
     bad = {
+        "signing-wanted": ("shape", "signing", DEMO.private, "a private key for a signing key"),
+        "signing-for-private": ("shape", "private", signing, "a signing key for a private one"),
+        "signing-for-verify": ("shape", "verify", signing, "a signing key for a verify key"),
+        "verify-for-signing": ("shape", "signing", verifying, "a verify key for a signing key"),
+        "verify-for-public": ("shape", "public", verifying, "a verify key for a public key"),
+        "signing-checksum": ("checksum", "signing", flip(signing, 20), "one character changed"),
+        "verify-checksum": ("checksum", "verify", flip(verifying, 20), "one character changed"),
+        "signing-relabelled": (
+            "checksum",
+            "signing",
+            "lugsign1." + DEMO.private[8:],
+            "a private key, its prefix changed",
+        ),
+        "signing-short": ("shape", "signing", signing[:-1], "one character less"),
+        "verify-line-feed": ("shape", "verify", verifying + "\n", "a line feed left"),
+        "signing-version-2": ("version", "signing", "lugsign2" + signing[8:], "a later version"),
+        "verify-version-01": (
+            "version",
+            "verify",
+            "lugverify01" + verifying[10:],
+            "a leading zero",
+        ),
         "public-checksum": ("checksum", "public", flip(DEMO.public, 20), "one character changed"),
         "private-checksum": (
             "checksum",
@@ -805,6 +846,217 @@ def configs() -> None:
         write(f"config-{name}", comment, "config", "config", data)
 
 
+def listings() -> None:
+    one = hashlib.sha256(b"one").hexdigest()
+    folder = "./app type=dir mode=0755 uid=0 gid=0\n"
+    file = f"./app/a.py type=file mode=0644 uid=0 gid=0 size=3 sha256digest={one}\n"
+    link = "./app/bin type=link mode=0777 uid=0 gid=0 link=../usr/bin\n"
+    other = "./run/luggage type=dir mode=1777 uid=65532 gid=65532\n"
+    good = "#mtree\n" + folder + file + link + other
+    odd = (
+        r"./\001\040\043\052\075\077\133\134\177\200\303\251\377!]~ type=dir mode=0000 uid=0 gid=0"
+    )
+    biggest = f"./a type=file mode=7777 uid={10**18} gid=0 size={10**19 - 1} sha256digest={one}\n"
+    passes = {
+        "plain": (good, "a folder, a file, a link", "2 1 1"),
+        "empty": ("#mtree\n", "nothing", "0 0 0"),
+        "escapes": (f"#mtree\n{odd}\n", "every kind of escape, and none that is needless", "1 0 0"),
+        "largest": (f"#mtree\n{biggest}", "all bits of a mode, and 19 digits", "0 1 0"),
+        "order": (
+            "#mtree\n"
+            + "".join(
+                f"./{it} type=dir mode=0755 uid=0 gid=0\n"
+                for it in ("a", r"a\040b", "a-b", "a/b", "ab", r"\303\251")
+            ),
+            "sorted by the bytes of the whole path",
+            "6 0 0",
+        ),
+        "twins": (
+            "#mtree\n./A type=dir mode=0755 uid=0 gid=0\n./a type=dir mode=0755 uid=0 gid=0\n",
+            "names that differ in case",
+            "2 0 0",
+        ),
+    }
+    for name, (body, comment, lists) in passes.items():
+        write(f"listing-{name}", comment, "listing", "success", body, lists=lists)
+
+    def change(old: str, new: str) -> str:
+        assert old in good, old
+        return good.replace(old, new, 1)
+
+    bad = {
+        "nothing": ("", "an empty file"),
+        "head-missing": (good[7:], "no #mtree"),
+        "head-other": (change("#mtree", "#mtree v1"), "more in the first line"),
+        "line-feed-missing": (good[:-1], "no line feed at the end"),
+        "line-feed-twice": (good + "\n", "an empty line at the end"),
+        "carriage-return": (good.replace("\n", "\r\n"), "lines that end in CRLF"),
+        "comment": (change("#mtree\n", "#mtree\n# more\n"), "a comment"),
+        "set": (change("#mtree\n", "#mtree\n/set uid=0 gid=0\n"), "values for all lines"),
+        "order": ("#mtree\n" + file + folder, "lines out of order"),
+        "order-escaped": (
+            "#mtree\n"
+            + "".join(f"./{it} type=dir mode=0755 uid=0 gid=0\n" for it in (r"\303\251", "a")),
+            "sorted by the text and not by the bytes",
+        ),
+        "twice": (change(folder, folder + folder), "a path twice"),
+        "space-twice": (change(" type=dir", "  type=dir"), "two spaces"),
+        "space-last": (change("gid=0\n", "gid=0 \n"), "a space at the end"),
+        "words-order": (change("uid=0 gid=0", "gid=0 uid=0"), "words out of order"),
+        "word-more": (change("gid=0\n", "gid=0 nlink=1\n"), "one word more"),
+        "word-missing": (change(" gid=0\n", "\n"), "one word less"),
+        "path-absolute": (change("./app type", "/app type"), "an absolute path"),
+        "path-plain": (change("./app type", "app type"), "no dot before it"),
+        "path-root": (change("./app type", ". type"), "the root itself"),
+        "path-empty": (change("./app type", "./ type"), "an empty path"),
+        "path-dots": (change("./app/bin", "./app/.."), "a path that goes up"),
+        "path-dot": (change("./app/bin", "./app/./bin"), "a path with a dot"),
+        "path-slashes": (change("./app/bin", "./app//bin"), "an empty part"),
+        "path-slash": (change("./app type", "./app/ type"), "a slash at the end"),
+        "path-nul": (change("./app/bin", r"./app/b\000n"), "a NUL"),
+        "escape-missing": (change("./app/bin", "./app/b=n"), "a byte that needs an escape"),
+        "escape-utf-8": (change("./app/bin", "./app/b\u00e9n"), "not ASCII"),
+        "escape-needless": (change("./app/bin", r"./app/b\151n"), "an escape that none needs"),
+        "escape-short": (change("./app/bin", r"./app/b\40n"), "an escape of two digits"),
+        "escape-large": (change("./app/bin", r"./app/b\400n"), "an escape above 377"),
+        "escape-cut": (change("./app/bin", "./app/bi\\"), "a backslash at the end"),
+        "escape-c": (change("./app/bin", r"./app/b\sn"), "another kind of escape"),
+        "kind": (change("type=dir", "type=block"), "a kind that no layer has"),
+        "mode-short": (change("mode=0755", "mode=755"), "three digits"),
+        "mode-decimal": (change("mode=0755", "mode=0759"), "a digit that is not octal"),
+        "uid-zero": (change("uid=0", "uid=00"), "a leading zero"),
+        "uid-negative": (change("uid=0", "uid=-1"), "a sign"),
+        "uid-name": (change("uid=0", "uname=root"), "a name for a number"),
+        "size-missing": (change(" size=3", ""), "a file without its size"),
+        "size-plus": (change("size=3", "size=+3"), "a sign"),
+        "digest-upper": (change(one, one.upper()), "a digest in upper case"),
+        "digest-short": (change(one, one[1:]), "a digest of 63 digits"),
+        "digest-other": (change("sha256digest", "sha256"), "the word's other name"),
+        "folder-size": (change("gid=0\n", "gid=0 size=0\n"), "a folder with a size"),
+        "link-missing": (change(" link=../usr/bin", ""), "a link without its target"),
+        "link-empty": (change("link=../usr/bin", "link="), "an empty target"),
+        "link-escape": (change("link=../usr/bin", r"link=\141"), "a needless escape in a target"),
+    }
+    for name, (text, comment) in bad.items():
+        write(f"listing-{name}", comment, "listing", "listing", text)
+
+
+def seals() -> None:
+    one, two = (hashlib.sha256(word).hexdigest() for word in (b"one", b"two"))
+    packed = {
+        "format": "luggage-manifest-v1",
+        "project": "example",
+        "commit": "c0" * 20,
+        "dirty": False,
+        "entry": "example_deploy",
+        "python": "3.13.5",
+        "platform": "linux-x86_64",
+        "lock": one,
+        "tools": {},
+        "wheels": [],
+        "files": {"example_app/page.py": two},
+        "sealed": {"demo": {"LINES_API_KEY": one}},
+        "serial": 7,
+    }
+    members = {
+        "format": "luggage-seal-v1",
+        "manifest": packed,
+        "pex": one,
+        "layers": dict.fromkeys(("app", "deps", "luggage", "root"), two),
+        "debian": {"base-files": "13.8+deb13u1", "libstdc++6": "14.2.0-19", "media-types": "1:13"},
+        "sbom": {"pex": one, "image": two},
+    }
+
+    def changed(**more: object) -> bytes:
+        text = json.dumps(members | more, sort_keys=True, separators=(",", ":"))
+        return text.encode("ascii") + b"\n"
+
+    bare = {"layers": {}, "debian": {}, "sbom": {"pex": one}}
+    good = changed()
+    passes = {
+        "plain": (good, "of a pex and an image", "4 3 2"),
+        "pex": (changed(**bare), "of a pex alone", "0 0 1"),
+        "dirty": (changed(manifest=packed | {"dirty": True}), "of a dirty tree", "4 3 2"),
+        "serial-most": (changed(manifest=packed | {"serial": 2**63 - 1}), "2^63 - 1", "4 3 2"),
+    }
+    for name, (body, comment, lists) in passes.items():
+        write(f"seal-{name}", comment, "seal", "success", body, lists=lists)
+    bad = {
+        "line-feed-missing": (good[:-1], "no line feed at the end"),
+        "space": (good.replace(b'","', b'", "', 1), "a space between members"),
+        "member-twice": (good.replace(b'"pex":', b'"pex":"","pex":', 1), "a member twice"),
+        "member-missing": (good.replace(b'"pex":"%b",' % one.encode(), b"", 1), "no pex"),
+        "member-unknown": (changed(more={}), "one member more"),
+        "format-manifest": (
+            good.replace(b"luggage-seal-v1", b"luggage-manifest-v1"),
+            "the format of a manifest",
+        ),
+        "array": (b"[]\n", "no object"),
+        "not-json": (b"seal\n", "no JSON"),
+        "manifest-text": (changed(manifest="x"), "a manifest that is a text"),
+        "manifest-empty": (changed(manifest={}), "an empty manifest"),
+        "manifest-wrong": (changed(manifest=packed | {"lock": ""}), "a manifest that is wrong"),
+        "manifest-version-2": (
+            changed(manifest=packed | {"format": "luggage-manifest-v2"}),
+            "a later manifest in a seal of now",
+        ),
+        "pex-short": (changed(pex=one[1:]), "a digest of 63 digits"),
+        "pex-null": (changed(pex=None), "no digest"),
+        "layers-name": (changed(layers={"App": one}), "a layer in upper case"),
+        "layers-digest": (changed(layers={"app": one.upper()}), "a digest in upper case"),
+        "layers-array": (changed(layers=[]), "an array for an object"),
+        "debian-name": (changed(debian={"Libc6": "2.41-12"}), "a package in upper case"),
+        "debian-version": (changed(debian={"libc6": "v2"}), "a version without a digit first"),
+        "debian-alone": (changed(**bare | {"debian": members["debian"]}), "packages, no layers"),
+        "sbom-pex": (changed(sbom={"image": one}), "no SBOM of the pex"),
+        "sbom-image": (changed(sbom={"pex": one}), "no SBOM of the image"),
+        "sbom-image-bare": (changed(**bare | {"sbom": members["sbom"]}), "one of no image"),
+        "sbom-more": (changed(sbom={"pex": one, "image": two, "x": one}), "one SBOM more"),
+    }
+    for name, (body, comment) in bad.items():
+        write(f"seal-{name}", comment, "seal", "seal", body)
+    later = b'{"format":"luggage-seal-v2","new":[1.5]}\n'
+    write("seal-version-2", "a later version", "seal", "version", later)
+
+    verify, secret = bindings.crypto_sign_seed_keypair(SEED)
+    signed = bindings.crypto_sign(good, secret)[:64]
+    order = 2**252 + 27742317777372353535851937790883648493
+    scalar = int.from_bytes(signed[32:], "little") + order
+    cases = {
+        "plain": ("success", good, signed, verify, "a signature, as RFC 8032 has it"),
+        "other-byte": ("signature", good[:-1] + b" ", signed, verify, "of another seal"),
+        "other-key": (
+            "signature",
+            good,
+            signed,
+            bindings.crypto_sign_seed_keypair(DEMO.secret)[0],
+            "by another key",
+        ),
+        "flipped": ("signature", good, bytes([signed[0] ^ 1]) + signed[1:], verify, "one bit"),
+        "short": ("signature", good, signed[:-1], verify, "63 bytes"),
+        "long": ("signature", good, signed + b"\0", verify, "65 bytes"),
+        "empty": ("signature", good, b"", verify, "no bytes"),
+        "malleable": (
+            "signature",
+            good,
+            signed[:32] + scalar.to_bytes(32, "little"),
+            verify,
+            "its scalar is not the least: a second spelling",
+        ),
+        "low-order": (
+            "signature",
+            good,
+            bytes([1]) + bytes(63),
+            bytes([1]) + bytes(31),
+            "a verify key of low order, under which anything could be signed",
+        ),
+        "not-canonical": ("signature", good, signed, b"\xff" * 32, "a key that is no point"),
+    }
+    for name, (expect, body, made, key, comment) in cases.items():
+        facts = {"verify_key": key.hex(), "signature": made.hex()}
+        write(f"signature-{name}", comment, "signature", expect, body, **facts)
+
+
 def manifests() -> None:
     one, two = (hashlib.sha256(word).hexdigest() for word in (b"one", b"two"))
     wheels = [
@@ -946,3 +1198,5 @@ if __name__ == "__main__":
     bundles()
     configs()
     manifests()
+    listings()
+    seals()
