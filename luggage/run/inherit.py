@@ -38,7 +38,7 @@ class Started:
 
 
 def await_ready(started: Started, seconds: float, signals: Collection[int]) -> None:
-    """Wait until it is ready or dead, or one of the blocked `signals` has come, or `seconds` passed.
+    """Wait until it is ready or dead, or a blocked one of `signals` has come; `seconds` at most.
 
     Nothing is read: its monitor does that.
     """

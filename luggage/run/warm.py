@@ -86,13 +86,13 @@ def begin(environ: MutableMapping[str, str], command: list[str]) -> None:
     kin.hide()  # or what is imported there could read the key here
     with contextlib.suppress(OSError):
         ours, theirs = socket.socketpair()
-        with theirs, os.fdopen(os.memfd_create("luggage-early"), "wb") as early:
+        with ours, theirs, os.fdopen(os.memfd_create("luggage-early"), "wb") as early:
             own = {key: value for key, value in environ.items() if key not in _HIDDEN}
             own[kin.SUPERVISOR] = str(os.getpid())
             own[VARIABLE] = str(theirs.fileno())
             pid = _spawn(command, own, theirs.fileno(), early.fileno())
-        ours.set_inheritable(True)  # by this process itself, when it is executed anew
-        environ[VARIABLE] = f"{pid}:{ours.detach()}"
+            ours.set_inheritable(True)  # by this process itself, when it is executed anew
+            environ[VARIABLE] = f"{pid}:{ours.detach()}"
 
 
 def _spawn(command: list[str], environ: Mapping[str, str], channel: int, early: int) -> int:
