@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 # and stays behind as well: so a command such as `mkpex` or `encrypt` need not be named, here or in
 # any deployment.
 PACK_ISLAND = ("luggage.buildpex", "luggage.configfile", "luggage.seal")
+_BLOCKS = ("body", "orelse", "handlers", "finalbody", "cases")
 
 
 def left_behind(files: Mapping[str, bytes]) -> dict[str, str]:
@@ -61,14 +62,14 @@ def _imports(path: str, source: bytes) -> set[str]:
 
 
 def _executed(node: ast.AST) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and _only_for_types(child.test):
-            for other in child.orelse:
-                yield other
-                yield from _executed(other)
-            continue
-        yield child
-        yield from _executed(child)
+    """Every statement that may run: an import is one, so expressions need no look."""
+    for block in _BLOCKS:
+        for child in getattr(node, block, ()):
+            if isinstance(child, ast.If) and _only_for_types(child.test):
+                yield from _executed(ast.Module(body=child.orelse, type_ignores=[]))
+            else:
+                yield child
+                yield from _executed(child)
 
 
 def _only_for_types(test: ast.expr) -> bool:

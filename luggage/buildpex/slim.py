@@ -43,11 +43,12 @@ def wanted(sources: Iterable[Source], rules: Iterable[Rule]) -> frozenset[str]:
     So it may stand in the key of a cache, beside the lock and the rules.
     """
     folders = {rule.path.rstrip("/").rpartition("/")[2] for rule in rules if not rule.keep}
+    spelt = re.compile("|".join(map(re.escape, sorted(folders))).encode())
     found: set[str] = set()
     own = set()
     for source in sources:
         own.add(source.path.split("/")[0].removesuffix(".py"))
-        if source.path.endswith(".py"):
+        if source.path.endswith(".py") and spelt.search(source.data):
             found |= named(source.data, _package(source.path))
     names = (name.split(".") for name in found)
     return frozenset(".".join(n) for n in names if n[0] not in own and folders.intersection(n))
