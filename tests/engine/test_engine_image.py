@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import tarfile
 from pathlib import Path
@@ -39,7 +40,8 @@ def test_image_names_its_user_its_health_and_its_origin(built: Built, docker: En
     assert labels["org.opencontainers.image.title"] == "example"
     assert labels["org.opencontainers.image.revision"] == head
     assert labels["org.opencontainers.image.version"]
-    assert len(labels["luggage.inputs"]) == 64
+    sealed = (built.folder / "build/seal.json").read_bytes()
+    assert labels["luggage.seal"] == hashlib.sha256(sealed).hexdigest()
 
 
 def test_image_is_small(built: Built, docker: Engine) -> None:

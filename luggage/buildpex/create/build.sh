@@ -3,6 +3,7 @@
 
 SHA256='shasum -a 256'
 if command -v sha256sum > /dev/null; then SHA256=sha256sum; fi
+sum() { $SHA256 < "$1" | cut -c1-64; }
 engine='' child='' container='' fresh=''
 LAYERS='root.tar deps.tar luggage.tar app.tar seal.tar'
 

@@ -31,7 +31,7 @@ with_engine() {
     digest=$(inputs "$builder")
     image=$IMAGE:$tag
     if [ -z "$REFRESH" ] && published &&
-        [ "$(ask "$image" '{{index .Config.Labels "luggage.inputs"}}')" = "$digest" ]; then
+        [ "$(ask "$image" '{{index .Config.Labels "luggage.seal"}}')" = "$(sum build/seal.json)" ]; then
         result pex "build/$NAME.pex reused: nothing has changed"
         result image "$image reused"
     else
@@ -112,8 +112,9 @@ make_upper() {
     mkdir -p "$stage/upper"
     ln "$1/app.tar" "$1/seal.tar" "$stage/upper/"
     { echo "FROM $2"; sed '1,/^FROM base$/d' run.docker; } > "$stage/upper.docker"
-    build --no-cache --build-arg TITLE="$NAME" --build-arg REVISION="${commit:-unversioned}" \
-        --build-arg VERSION="$version" --build-arg INPUTS="$digest" --iidfile "$stage/id" \
+    about=org.opencontainers.image
+    build --no-cache --label "$about.title=$NAME" --label "$about.revision=${commit:-unversioned}" \
+        --label "$about.version=$version" --label "luggage.seal=$(sum "$1/seal.json")" --iidfile "$stage/id" \
         -f "$stage/upper.docker" "$stage/upper"
     rm -r "$stage/upper"
 }

@@ -53,7 +53,7 @@ list_inputs() {
     origin=$*
 }
 
-# inputs WORD…: everything that the result follows from, in one digest: the image's label and build/.inputs carry it.
+# inputs WORD…: everything that the result follows from, in one digest: build/.inputs carries it.
 inputs() {
     {
         printf '%s\n' "$@" "$IMAGE" "$NAME" "$PACKAGE" "$commit" "$dirty" "$version"
