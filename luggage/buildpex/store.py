@@ -45,7 +45,7 @@ class Store:
             for name in self._tags(repository):
                 mine = tag is None or name == f"{repository}:{tag}"
                 items.append(Item("image", name, *self._measured(name), mine))
-        label = ("--filter", "dangling=true", "--filter", "label=luggage.inputs")
+        label = ("--filter", "dangling=true", "--filter", "label=luggage.seal")
         for name in self.engine.ask("images", "-q", *label).split():
             # They have no name of ours, so they stay.
             items.append(Item("dangling", name, *self._measured(name), True))
