@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 from luggage.commands.arguments import Words
@@ -91,13 +92,10 @@ def main(
         }
         # Heard when there is somebody who stops in order what is started from here on.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
-        started = None
-        if waiting is not None and web is not None:
-            listener = listeners[web.command].fileno()
-            started = inherit.hand_over(waiting, web, os.environ, listener)
-        if started is not None:
+        started = _started(wanted, waiting, listeners)
+        if started:
             # Importing Twisted takes a processor for as long as the web server still needs.
-            inherit.await_ready(started, FIRST, STOP)
+            inherit.await_ready(started[0], FIRST, STOP)
         from luggage.run import supervise  # noqa: PLC0415
         from luggage.run.writer import Writer  # noqa: PLC0415
 
@@ -122,6 +120,33 @@ def main(
         status = supervisor.run()
         write.flush(LAST_LINES)
         return status
+
+
+def _started(
+    wanted: Sequence[table.Process],
+    waiting: warm.Waiting | None,
+    listeners: Mapping[str, socket.socket],
+) -> list[inherit.Started]:
+    """The first lives of all that serve, and so are waited for: the web server's comes first.
+
+    None where no web server waits for its turn: then all start in the usual way.
+    """
+    web = next((process for process in wanted if process.web), None)
+    if waiting is None or web is None:
+        return []
+    lives = [inherit.hand_over(waiting, web, os.environ, listeners[web.command].fileno())]
+    if lives[0] is not None:
+        lives += [
+            inherit.start(
+                process,
+                current().command(process.command, *process.arguments),
+                os.environ,
+                listeners[process.command].fileno(),
+            )
+            for process in wanted
+            if process.port
+        ]
+    return [life for life in lives if life is not None]
 
 
 def _places(

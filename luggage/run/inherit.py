@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import select
 import signal
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.run import kin
 from luggage.run.listen import VARIABLE as LISTEN
+from luggage.run.spawn import spawn
 from luggage.run.table import Process
 from luggage.run.warm import Waiting
 
@@ -28,13 +28,13 @@ NOT_INHERITED = frozenset(
 @dataclass(frozen=True)
 class Started:
     """The first life of the process `name`: its pid, since when it runs, its own descriptors of
-    output → those here, and the one of them on which it tells that it is ready."""
+    output → those here, and the one of them on which it tells that it is ready, if it does."""
 
     name: str
     pid: int
     since: float
     pipes: Mapping[int, int]
-    ready: int
+    ready: int | None
 
 
 def await_ready(started: Started, seconds: float, signals: Collection[int]) -> None:
@@ -42,6 +42,8 @@ def await_ready(started: Started, seconds: float, signals: Collection[int]) -> N
 
     Nothing is read: its monitor does that.
     """
+    if started.ready is None:
+        return
     end = time.monotonic() + seconds
     while time.monotonic() < end and not signal.sigpending() & set(signals):
         if select.select([started.pipes[started.ready]], [], [], STEP)[0]:
@@ -53,33 +55,63 @@ def names(process: Process, environ: Mapping[str, str]) -> list[str]:
     return sorted(environ.keys() - NOT_INHERITED - (set() if process.key else {KEY}))
 
 
+def variables(
+    process: Process, environ: Mapping[str, str], listener: int | None
+) -> tuple[dict[str, str], list[int]]:
+    """The environment that the monitor starts `process` in, and the descriptors that go with it."""
+    own = {name: environ[name] for name in names(process, environ)}
+    own.setdefault("PATH", os.defpath)
+    own[kin.SUPERVISOR] = str(os.getpid())
+    if listener is not None:
+        own[LISTEN] = str(listener)
+    return own, [int(own[name]) for name in (LISTEN, KEY) if own.get(name, "").isdigit()]
+
+
 def hand_over(
     waiting: Waiting, process: Process, environ: Mapping[str, str], listener: int
 ) -> Started | None:
     """Let `waiting` be the first life of `process`, which serves the socket `listener`.
 
-    It gets what the monitor would start it with. None where it cannot be: it is gone then.
+    None where it cannot be: it is gone then.
     """
-    own = {name: environ[name] for name in names(process, environ)}
-    own.setdefault("PATH", os.defpath)
-    own[kin.SUPERVISOR] = str(os.getpid())
-    own[LISTEN] = str(listener)
-    kept = [listener, *(int(own[name]) for name in (KEY,) if own.get(name, "").isdigit())]
+    own, kept = variables(process, environ, listener)
     ready = max([*kept, 2]) + 1
     own[READY] = str(ready)
+
+    def go(files: Mapping[int, int]) -> int:
+        pid = waiting.pid
+        waiting.go(process.arguments, own, files)
+        return pid
+
+    started = _started(process, go, kept, ready)
+    if started is None:
+        waiting.end()
+    return started
+
+
+def start(
+    process: Process, words: list[str], environ: Mapping[str, str], listener: int | None
+) -> Started | None:
+    """The first life of a `process` that does not tell when it is ready; None where it has none."""
+    own, kept = variables(process, environ, listener)
+    return _started(process, lambda files: spawn(words, own, files), kept, None)
+
+
+def _started(
+    process: Process, begin: Callable[[Mapping[int, int]], int], kept: list[int], ready: int | None
+) -> Started | None:
     pipes: dict[int, int] = {}
     given: dict[int, int] = {}
+    since = time.time()
     try:
-        for number in (1, 2, ready):
+        for number in (1, 2) if ready is None else (1, 2, ready):
             pipes[number], given[number] = os.pipe()
-        waiting.go(process.arguments, own, {**{number: number for number in kept}, **given})
+        pid = begin({**{number: number for number in kept}, **given})
     except OSError:
         for pipe in pipes.values():
             os.close(pipe)
-        waiting.end()
         return None
     finally:
         for pipe in given.values():
-            with contextlib.suppress(OSError):
-                os.close(pipe)
-    return Started(process.name, waiting.pid, waiting.since, pipes, ready)
+            os.close(pipe)
+    return Started(process.name, pid, since, pipes, ready)

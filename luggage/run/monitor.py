@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from twisted.internet import error
@@ -29,7 +29,7 @@ class Monitor(ProcessMonitor):
     Processes in `first` serve requests: they are stopped before the others, and one of them that
     dies CRASHES times in a row without having become ready ends everything, by `crashed(name,
     status)`. `descriptors` may be inherited: a process gets one when the variable beside it holds
-    its number in the process's environment. `started` runs already, as this would start it.
+    its number in the process's environment. `started` run already, as this would start them.
     """
 
     threshold = 5  # seconds; a shorter life counts as quick
@@ -47,7 +47,7 @@ class Monitor(ProcessMonitor):
         descriptors: Collection[tuple[str, int]],
         crashed: Callable[[str, int], None],
         say: Callable[[str], None],
-        started: Started | None = None,
+        started: Iterable[Started] = (),
     ) -> None:
         super().__init__(reactor)
         self.output = output
@@ -55,7 +55,7 @@ class Monitor(ProcessMonitor):
         self._first = frozenset(first)
         self._descriptors = tuple(descriptors)
         self._crashed = crashed
-        self._started = {started.name: started} if started is not None else {}
+        self._started = {it.name: it for it in started}
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._asked: set[str] = set()
         self._unready: dict[str, int] = {}

@@ -37,7 +37,7 @@ class Supervisor:
 
     `command` gives the argument list of a process; `folder` is the state folder; `listeners` are
     the sockets to serve, by command. The web server's is closed here when everything stops, so that
-    new clients are refused at once. `started` is the first life of a process that runs already.
+    new clients are refused at once. `started` are first lives that run already.
     Signals that wait, blocked, are heard when everything is started.
     """
 
@@ -50,7 +50,7 @@ class Supervisor:
         folder: Path,
         listeners: Mapping[str, socket.socket],
         write: Callable[[bytes], object],
-        started: inherit.Started | None = None,
+        started: Sequence[inherit.Started] = (),
     ) -> None:
         web = [listeners.get(process.command) for process in processes if process.web]
         self._web = next(iter(web), None)

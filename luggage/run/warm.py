@@ -16,13 +16,13 @@ import os
 import signal
 import socket
 import sys
-import time
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, MutableMapping, Sequence
 
 from luggage.run import kin
+from luggage.run.spawn import spawn
 
 VARIABLE = "LUGGAGE_WARM"
 HIGH = 512  # its own descriptors stand above all that it is given
@@ -34,11 +34,10 @@ _HIDDEN = ("SECRET_KEY", "SECRET_KEY_FILE", "LUGGAGE_KEY_FD", "LISTEN_FDS", "LIS
 
 
 class Waiting:
-    """A process that waits for its turn; `since` is when that came."""
+    """A process that waits for its turn."""
 
     def __init__(self, pid: int, channel: socket.socket) -> None:
         self.pid = pid
-        self.since = 0.0
         self._channel: socket.socket | None = channel
 
     def go(
@@ -51,7 +50,6 @@ class Waiting:
         channel, self._channel = self._channel, None
         if channel is None:
             raise ProcessLookupError
-        self.since = time.time()
         told = {"words": list(words), "environ": dict(environ), "files": list(files)}
         with channel, os.fdopen(os.memfd_create("luggage-turn"), "wb") as file:
             file.write(json.dumps(told).encode())
@@ -90,32 +88,10 @@ def begin(environ: MutableMapping[str, str], command: list[str]) -> None:
             own = {key: value for key, value in environ.items() if key not in _HIDDEN}
             own[kin.SUPERVISOR] = str(os.getpid())
             own[VARIABLE] = str(theirs.fileno())
-            pid = _spawn(command, own, theirs.fileno(), early.fileno())
+            number, file = theirs.fileno(), early.fileno()
+            pid = spawn(command, own, {1: file, 2: file, number: number})
             ours.set_inheritable(True)  # by this process itself, when it is executed anew
             environ[VARIABLE] = f"{pid}:{ours.detach()}"
-
-
-def _spawn(command: list[str], environ: Mapping[str, str], channel: int, early: int) -> int:
-    files: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_DUP2, early, 1),
-        (os.POSIX_SPAWN_DUP2, early, 2),
-    ]
-    for number in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
-        with contextlib.suppress(OSError):
-            if number > 2 and number != channel and os.get_inheritable(number):
-                files.append((os.POSIX_SPAWN_CLOSE, number))
-    os.set_inheritable(channel, True)
-    ignored = [it for it in signal.valid_signals() if signal.getsignal(it) is signal.SIG_IGN]
-    return os.posix_spawn(
-        command[0],
-        command,
-        environ,
-        file_actions=files,
-        setpgroup=0,
-        setsigmask=[],
-        setsigdef=ignored,
-    )
 
 
 def taken(environ: MutableMapping[str, str]) -> Waiting | None:
