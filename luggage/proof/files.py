@@ -8,10 +8,12 @@ compared, as an engine may map it: that is done from outside, before anything ru
 
 from __future__ import annotations
 
+import binascii
 import json
 import os
 import re
 import signal
+import stat
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -19,6 +21,7 @@ from luggage.proof import tree
 from luggage.proof.look import Folders, Listed, Look, is_engines, shown, within
 
 _EACH = 24_000  # opening a file takes as long as hashing so many bytes
+_TYPES = {b"type=dir": stat.S_IFDIR, b"type=file": stat.S_IFREG, b"type=link": stat.S_IFLNK}
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
 
@@ -38,17 +41,19 @@ def read(listings: Iterable[bytes]) -> tuple[dict[bytes, Listed], dict[str, str]
     """
     found: dict[bytes, Listed] = {}
     wrong: dict[str, str] = {}
-    modes: dict[bytes, int] = {}
+    modes: dict[tuple[bytes, bytes], int] = {}
     for data in listings:
         for line in data.removeprefix(tree.HEAD).splitlines():
             name, kind, mode, _uid, _gid, *rest = line.split(b" ")
             path = _plain(name[2:])
-            if mode not in modes:
-                modes[mode] = int(mode[5:], 8)
+            if (kind, mode) not in modes:
+                modes[kind, mode] = int(mode[5:], 8) | _TYPES[kind]
             if kind == b"type=file":
-                one = Listed(kind[5:], modes[mode], int(rest[0][5:]), rest[1][13:])
+                digest = binascii.unhexlify(rest[1][13:])
+                one = Listed(b"file", modes[kind, mode], int(rest[0][5:]), digest)
             else:
-                one = Listed(kind[5:], modes[mode], 0, _plain(rest[0][5:]) if rest else b"")
+                target = _plain(rest[0][5:]) if rest else b""
+                one = Listed(kind[5:], modes[kind, mode], 0, target)
             if found.setdefault(path, one) != one:
                 wrong[shown(path)] = "is listed twice, and differently"
     return found, wrong

@@ -25,7 +25,9 @@ _OTHERS_WRITE = 0o002
 
 
 class Listed(NamedTuple):
-    """A line of a listing: `what` is the SHA-256 of a file in hex, or the target of a link."""
+    """A line of a listing: `mode` as in `st_mode`; `what` is the SHA-256 of a file, or the target
+    of a link.
+    """
 
     kind: bytes
     mode: int
@@ -63,9 +65,10 @@ class Look:
                 continue
             try:
                 for name, one in names.items():
-                    told = _look(descriptor, name, one, buffer)
-                    if told:
-                        wrong[shown(_join(folder, name))] = told
+                    if not _is_same(descriptor, name, one):
+                        told = _look(descriptor, name, one, buffer)
+                        if told:
+                            wrong[shown(_join(folder, name))] = told
                 for path in self._more(descriptor, folder, names):
                     wrong[shown(path)] = "was not packed"
             finally:
@@ -78,7 +81,10 @@ class Look:
         """What lies in the folder and is not listed, where that matters."""
         if not folder:
             return  # the root has mount points, and nothing is found through it
-        for text in os.listdir(descriptor):
+        found = os.listdir(descriptor)
+        if len(found) == len(names):
+            return  # none of the names is missing, or that was told
+        for text in found:
             name = os.fsencode(text)
             path = _join(folder, name)
             if name in names or path in self.besides or is_engines(path):
@@ -110,6 +116,28 @@ def shown(path: bytes) -> str:
 
 def _join(folder: bytes, name: bytes) -> bytes:
     return folder + b"/" + name if folder else name
+
+
+def _is_same(folder: int, name: bytes, one: Listed) -> bool:
+    """Whether it is a file, and as it is listed: the quick way, for what mostly is so."""
+    kind, mode, size, what = one
+    if kind != b"file" or size > _BUFFER:
+        return False
+    try:
+        file = os.open(name, _FLAGS, dir_fd=folder)
+    except OSError:
+        return False
+    try:
+        state = os.fstat(file)
+        return (
+            state.st_mode == mode
+            and state.st_size == size
+            and hashlib.sha256(os.read(file, size + 1)).digest() == what
+        )
+    except OSError:
+        return False
+    finally:
+        os.close(file)
 
 
 def _look(folder: int, name: bytes, one: Listed, buffer: bytearray) -> str:
@@ -155,8 +183,8 @@ def _look_at(folder: int, name: bytes, one: Listed) -> str:
 
 
 def _mode(mode: int, one: Listed) -> str:
-    found = stat.S_IMODE(mode)
-    return "" if found == one.mode else f"its mode is {found:04o}, not {one.mode:04o}"
+    found, listed = stat.S_IMODE(mode), stat.S_IMODE(one.mode)
+    return "" if found == listed else f"its mode is {found:04o}, not {listed:04o}"
 
 
 def _digest(file: int, buffer: bytearray) -> bytes:
@@ -167,4 +195,4 @@ def _digest(file: int, buffer: bytearray) -> bytes:
         digest.update(view[:size])
         if size < _BUFFER:
             break
-    return digest.hexdigest().encode()
+    return digest.digest()
