@@ -5,6 +5,7 @@ So an image needs no name of a package in its entry point: the manifest has it.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -14,7 +15,8 @@ if __name__ == "__main__":
     if sys.argv[1:] == ["--version"]:  # in a bare checkout, too, where the imports below fail
         print(f"luggage {__version__}")
         sys.exit()
-    bootstrap.heed_term()  # before the imports below, which take PID 1 a third of a second
+    bootstrap.heed_term()  # before the imports below, which take PID 1 a while
+    gc.disable()  # imports leave no garbage to speak of; it is on again before a command runs
     if sys.argv[1:2] == ["start"]:
         # What the web server imports takes longest, and executing this anew would import all of
         # the below twice. So these two come first.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import importlib.util
 import os
 import pkgutil
@@ -18,6 +19,7 @@ from luggage.errors import LuggageError, UsageError
 
 MARKER = "MAIN_OK"
 GENERIC = "luggage.commands"
+WARM = "LUGGAGE_WARM"  # luggage/run/warm.py
 _KEYS = ("lugkey", "lugbundle", "lugsign")
 
 
@@ -126,8 +128,10 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
             page = usage(package, find(package), packed=deployment.packed)
             raise UsageError(f"{_named(words[0])}: there is none{where}", page)
         command = commands[words[0].replace("_", "-")]
-        words = [argv[0], command.module, *words[1:]]
-        result = mainland.main(argv=words, root=_importable(command), marker=MARKER)
+        root = _importable(command)
+        words = [argv[0], command.module, *(_turn() if _is_early() else words[1:])]
+        gc.enable()
+        result = mainland.main(argv=words, root=root, marker=MARKER)
         return result if isinstance(result, int) else 0
     except LuggageError as error:
         print(error.render(), file=sys.stderr)
@@ -138,6 +142,18 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         # Python flushes stdout once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+
+
+def _is_early() -> bool:
+    """Whether this process was started before its turn: its variable names a descriptor."""
+    return os.environ.get(WARM, "").isdigit()
+
+
+def _turn() -> list[str]:
+    """The arguments of a command that was started before its turn, when that has come."""
+    from luggage.run import warm  # noqa: PLC0415 - for the web server alone
+
+    return warm.wait(os.environ)
 
 
 def _named(word: str) -> str:

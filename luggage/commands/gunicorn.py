@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.start import Openable
-from luggage.run import claim, listen, settings, warm
+from luggage.run import claim, listen, settings
 
 EXAMPLES = """\
 examples:
@@ -24,12 +25,9 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
 
     `secrets`, if given, are opened first: an error is told once, instead of by every worker.
 
-    It may have been started before its turn. So what the deployment's command imports is imported
-    before anything is checked, and once for all workers: it opens no secret and starts no thread.
+    What the deployment's command module imports is there once for all workers, and is imported
+    before anything is checked: it opens no secret and starts no thread.
     """
-    if warm.waits(os.environ):
-        _import_all()
-        argv = [argv[0], *warm.wait(os.environ)]
     parser = Words(
         "gunicorn", __doc__, EXAMPLES, current(), variables=settings.describe(settings.Server)
     )
@@ -48,15 +46,10 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
     # gunicorn is imported once, after the key is out of the environment.
     from luggage.run.server import serve  # noqa: PLC0415
 
+    gc.freeze()  # all that is there stays: no worker looks at it, which would copy its memory
     return serve(
         options.app,
         bind=listen.address(server.host, server.port),
         workers=server.web_concurrency,
         log_level=server.log_level,
     )
-
-
-def _import_all() -> None:
-    """Import what serving needs, which is most of what it takes to start."""
-    from luggage.run import server  # noqa: F401, PLC0415
-    from luggage.web import worker  # noqa: F401, PLC0415

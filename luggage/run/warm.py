@@ -113,16 +113,14 @@ def taken(environ: MutableMapping[str, str]) -> Waiting | None:
 # -- in the process that waits
 
 
-def waits(environ: Mapping[str, str]) -> bool:
-    """Whether this process was started before its turn."""
-    return environ.get(VARIABLE, "").isdigit() and kin.SUPERVISOR in environ
-
-
 def wait(environ: MutableMapping[str, str]) -> list[str]:
     """Wait for this process's turn; then its arguments, with its environment and descriptors.
 
     The process ends here where its turn never comes.
     """
+    from luggage.run import server  # noqa: F401, PLC0415 - all that serving needs
+    from luggage.web import worker  # noqa: F401, PLC0415
+
     try:
         kin.follow(int(environ[kin.SUPERVISOR]))
         with socket.socket(fileno=_above(int(environ[VARIABLE]))) as channel:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from running import Made, Running, started
+from running import PACKAGE, Made, Running, started
 
 
 @contextmanager
@@ -147,3 +147,20 @@ def test_a_signal_that_comes_before_the_supervisor_is_heard(made: Made) -> None:
         assert running.wait() == 0
         assert "luggage  | signal SIGTERM: stopping" in running.text
         assert "gunicorn: exited with status 0" in running.text
+
+
+def test_a_deployments_own_command_waits_as_well(made: Made) -> None:
+    """Whatever its `gunicorn` does before it calls luggage's, it does when its turn has come."""
+    file = made.folder / PACKAGE / "gunicorn.py"
+    first = '    print("opened", *config.SECRETS.open(), argv[1:])\n'
+    text = file.read_text()
+    assert text.count("    return ") == 1
+    file.write_text(text.replace("    return ", f"{first}    return "))
+    with without_key(made) as (running, pipe):
+        waiting = running.wait_for_child("gunicorn")
+        assert idle(waiting)
+        assert running.lines == []
+        pipe.write_text(made.key)
+        running.wait_for(r"gunicorn \| opened CANARY \['deploy_under_test.app:app'\]")
+        running.wait_for("gunicorn: ready")
+        assert running.children("gunicorn") == [waiting]

@@ -73,3 +73,11 @@ def test_a_manifest_is_read_by_its_grammar(place: Path) -> None:
     done = run(place, "greet")
     assert done.returncode == 1
     assert done.stderr == "error: manifest: not as docs/format.md says: entry\n"
+
+
+def test_a_command_runs_with_its_garbage_collected(place: Path) -> None:
+    """It is not while modules are imported, which is quicker so."""
+    collects = "import gc\nHERE = gc.isenabled()\n"
+    source = GREET.replace('print("hello", argv)', "print(HERE, gc.isenabled())")
+    (place / "shop_deploy" / "greet.py").write_text(source.replace("MAIN_OK", f"{collects}MAIN_OK"))
+    assert run(place, "greet").stdout == "False True\n"
