@@ -23,8 +23,12 @@ class Engine:
 
     def save(self, image: str, file: Path) -> None:
         """Write an image to a new file; raises LuggageError where there is none of that name."""
-        # podman writes the same format by default, and docker knows no other.
-        status, _, err = self.try_(["image", "save", "-o", str(file), "--", image])
+        # By its id: of a name without a tag docker saves the images of all its tags.
+        status, out, err = self.try_(["image", "inspect", "--format", "{{.Id}}", "--", image])
+        if status == 0:
+            # podman writes the same format by default, and docker knows no other.
+            words = ["image", "save", "-o", str(file), "--", out.decode().strip()]
+            status, _, err = self.try_(words)
         if status or not file.exists():
             raise LuggageError(
                 f"image '{image}': {self.name} cannot save it: {_last(err)}",

@@ -91,7 +91,9 @@ class Reader:
             yield piece
 
     def _next(self) -> None:
-        self.skip(self.left + self.padding)
+        self.skip(self.left)
+        if self.read(self.padding) != bytes(self.padding):
+            raise TarError("a member is not padded with zeros")
         self.left = self.padding = 0
 
     def _drain(self, size: int) -> None:

@@ -1,0 +1,64 @@
+"""Ten thousand flipped bytes in a real pex and a real image → how many `verify` refused."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def main() -> int:
+    """Flip `--cases` bytes, one at a time; the table on stdout."""
+    parser = argparse.ArgumentParser(prog="python benchmarks/verify", description=__doc__)
+    parser.add_argument("--pex", type=Path, help="default: the one in build")
+    parser.add_argument("--image", help="a name, or a saved image (default: the pex's name)")
+    parser.add_argument("--cases", type=int, default=10_000, help="default: 10,000")
+    parser.add_argument("--seed", default=os.urandom(4).hex(), help="to repeat a run")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    pex = options.pex or next((ROOT / "build").glob("*.pex"))
+    image = options.image or pex.stem
+    print(f"{options.cases:,} cases, --seed {options.seed}, {pex}, image {image}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="luggage-") as folder:
+        saved = Path(image)
+        if not saved.exists():
+            saved = Path(folder) / "image.tar"
+            engine.find(dict(os.environ)).save(image, saved)
+        cases = list(flips.cases(pex, saved, options.cases, random.Random(options.seed)))
+        began = time.monotonic()
+        counts: Counter[tuple[str, bool]] = Counter()
+        with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+            for case, refused in pool.imap_unordered(flips.run, cases, chunksize=20):
+                what = "pex" if case.layer is None else f"layer {case.layer + 1}"
+                counts[what, refused] += 1
+                if not refused:
+                    print(f"TAKEN: {what}, byte {case.at}, xor {case.by}")
+    for what in sorted({what for what, _ in counts}):
+        taken, refused = counts[what, False], counts[what, True]
+        print(f"{what:<8} {refused:>7,} of {refused + taken:,} refused")
+    total = sum(refused for (_, is_refused), refused in counts.items() if is_refused)
+    print(f"{total:,} of {len(cases):,} refused, in {time.monotonic() - began:.0f} s")
+    return 0 if total == len(cases) else 1
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(ROOT)]
+    os.environ["PYTHONPATH"] = os.pathsep.join(
+        it for it in (str(ROOT), str(Path(__file__).parent), os.environ.get("PYTHONPATH")) if it
+    )
+    from luggage.bootstrap import ensure
+
+    ensure()
+    import flips
+
+    from luggage.buildpex import engine
+
+    sys.exit(main())
