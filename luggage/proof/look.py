@@ -14,9 +14,12 @@ from typing import NamedTuple
 
 from luggage.proof import tree
 
-# What an engine mounts or fills: `/etc/mtab` is a link that docker makes.
+# What an engine mounts or fills: docker makes the link `/etc/mtab`, and podman adds whom it runs as
+# to `/etc/passwd` and `/etc/group`.
 ENGINES_FOLDERS = (b"dev", b"proc", b"run", b"sys", b"tmp")
-ENGINES_FILES = frozenset((b"etc/hosts", b"etc/hostname", b"etc/mtab", b"etc/resolv.conf"))
+ENGINES_FILES = frozenset(
+    b"etc/" + name for name in (b"group", b"hostname", b"hosts", b"mtab", b"passwd", b"resolv.conf")
+)
 
 _BUFFER = 1 << 18
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC

@@ -194,6 +194,9 @@ def test_no_process_is_left(image: Image) -> None:
 def test_what_an_engine_fills_is_no_damage(image: Image) -> None:
     """Its own files and mounts, outside /app: hosts, /run, /tmp, volumes, and what it hides."""
     root = image.root
+    image.write("etc/passwd", b"app:x:65532:65532::/:\n")
+    image.seal()
+    (root / "etc/passwd").write_bytes(b"app:x:65532:65532::/:\n12345:*:12345:0::/:\n")
     for path in ("etc/hosts", "etc/resolv.conf", "run/secrets", "tmp/x", "proc/1", "data/x"):
         (root / path).parent.mkdir(exist_ok=True)
         (root / path).touch()
