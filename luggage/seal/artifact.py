@@ -59,24 +59,27 @@ class Artifact:
     @property
     def seal(self) -> bytes | None:
         """The bytes of the seal in an image."""
-        return self.texts.get(f"{seal.FOLDER}/{seal.FILE}")
+        return self._beside_layers(seal.FILE)
 
     @property
     def signature(self) -> bytes | None:
         """The bytes of the signature in an image."""
-        return self.texts.get(f"{seal.FOLDER}/{seal.SIGNATURE}")
+        return self._beside_layers(seal.SIGNATURE)
 
     @property
     def sbom(self) -> bytes | None:
         """The bytes of the SBOM."""
-        inside = PEX_SBOM if self.kind == PEX else f"{seal.FOLDER}/{seal.SBOM}"
-        return self.texts.get(inside)
+        return self.texts.get(PEX_SBOM) if self.kind == PEX else self._beside_layers(seal.SBOM)
 
     @property
     def config(self) -> bytes | None:
         """The text of the packed config module."""
         path = "/".join([*self.manifest.entry.split("."), "config.py"])
         return self.texts.get(f"{self.packages}{path}")
+
+    def _beside_layers(self, name: str) -> bytes | None:
+        # A pex cannot hold its own seal, which names its digest.
+        return self.texts.get(f"{seal.FOLDER}/{name}") if self.kind == IMAGE else None
 
 
 def is_text(path: str) -> bool:

@@ -30,14 +30,21 @@ ENVIRON: Mapping[str, str] = {
     "LANG": "C.UTF-8",
     "HOST": "0.0.0.0",  # noqa: S104 - a container is reached from outside
 }
-# What engines write beside, without a meaning for who starts a container.
-_SILENT = {"Image", "Labels", "Env", "ExposedPorts", "WorkingDir"}
-_LABEL = re.compile(r"luggage\.inputs|org\.opencontainers\.image\.[a-z.]+|io\.buildah\.version")
+# What engines write beside, and does nothing when a container starts (ArgsEscaped is for Windows).
+_SILENT = {"Image", "ArgsEscaped", "Labels", "Env", "ExposedPorts", "WorkingDir", "Hostname"}
+_BUILT_IN = re.compile(r"([0-9a-f]{12})?")  # buildah leaves the name of the container it built in
+_LABEL = re.compile(
+    r"luggage\.(inputs|seal)|org\.opencontainers\.image\.[a-z.]+|io\.buildah\.version"
+)
 _PORT = re.compile(r"[0-9]{1,5}/(tcp|udp)")
 
 
-def problems(image: Mapping[str, Any], allowed: Sequence[str] = ()) -> Iterator[str]:
-    """How the configuration differs; `allowed` names further variables that it may have."""
+def problems(
+    image: Mapping[str, Any], allowed: Sequence[str] = (), labels: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """How the configuration differs; `allowed` names further variables that it may have, and
+    `labels` has the values of those that must be true where they stand.
+    """
     if image.get("os") != "linux":
         yield f"configuration: os is {image.get('os')!r}"
     found = image.get("config")
@@ -52,8 +59,13 @@ def problems(image: Mapping[str, Any], allowed: Sequence[str] = ()) -> Iterator[
             yield f"configuration: {word} is set: {_told(found[word])}"
     if found.get("WorkingDir") not in (None, "", "/"):
         yield f"configuration: WorkingDir is {_told(found['WorkingDir'])}"
+    if _BUILT_IN.fullmatch(str(found.get("Hostname") or "")) is None:
+        yield f"configuration: Hostname is {_told(found['Hostname'])}"
     yield from _environ(found.get("Env") or [], allowed)
     yield from _names(found, "Labels", _LABEL)
+    for name, wanted in (labels or {}).items():
+        if (said := _labels(found).get(name, wanted)) != wanted:
+            yield f"configuration: label {name!r} is {_told(said)}, and not {wanted!r}"
     yield from _names(found, "ExposedPorts", _PORT)
 
 
@@ -81,6 +93,11 @@ def _names(found: Mapping[str, Any], word: str, pattern: re.Pattern[str]) -> Ite
     for name in names:
         if pattern.fullmatch(name) is None:
             yield f"configuration: {word} has {name!r}"
+
+
+def _labels(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    labels = found.get("Labels")
+    return labels if isinstance(labels, dict) else {}
 
 
 def _told(value: object) -> str:

@@ -109,7 +109,14 @@ class _Archive:
         one = self._one([(it, tuple(map(str, _notes(it)))) for it in found])
         image = _object(self._blob(one), _OCI)
         if "layers" not in image:
-            raise TarError("an index of images for several platforms", "save one of them alone")
+            # An index: of platforms, of which the file may hold one, and notes on how it was built.
+            inner = [_dict(it, _OCI) for it in _list(image.get("manifests"), _OCI)]
+            there = [it for it in inner if self._path(it) in self.places and not _is_note(it)]
+            if len(there) != 1:
+                raise TarError(
+                    f"holds {len(there)} platforms", "save one of them alone: --platform"
+                )
+            image = _object(self._blob(there[0]), _OCI)
         layers = [_dict(it, _OCI) for it in _list(image["layers"], _OCI)]
         for layer in layers:
             if "zstd" in str(layer.get("mediaType")):
@@ -151,6 +158,10 @@ class _Archive:
             raise TarError(f"{path}: larger than 16 MiB")
         self.file.seek(place.start)
         return self.file.read(place.size)
+
+
+def _is_note(descriptor: Mapping[str, Any]) -> bool:
+    return "vnd.docker.reference.type" in _dict(descriptor.get("annotations") or {}, "annotations")
 
 
 def _notes(descriptor: Mapping[str, Any]) -> list[str]:

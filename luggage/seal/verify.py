@@ -129,7 +129,11 @@ def _image(found: Artifact, sealed: Seal, wanted: Wanted) -> Iterator[str]:
         yield "seal: made for a pex alone, without an image"
     if len(found.layers) > len(sealed.layers) + 1:  # the seal has a layer of its own
         yield f"layers: {len(found.layers)}, and {len(sealed.layers)} and the seal's were made"
-    yield from configuration.problems(found.configuration or {}, wanted.allow_env)
+    labels = {
+        "luggage.seal": _sha256(found.seal or b""),
+        "org.opencontainers.image.revision": sealed.manifest.commit or "unversioned",
+    }
+    yield from configuration.problems(found.configuration or {}, wanted.allow_env, labels)
     yield from _sbom(found, sealed)
     yield from _tree(found, sealed)
     yield from _folder(found, sealed)
@@ -144,7 +148,12 @@ def _tree(found: Artifact, sealed: Seal) -> Iterator[str]:
         if data is None or _sha256(data) != digest:
             yield f"{path!r}: {'missing' if data is None else 'not the listing that was sealed'}"
             continue
-        for entry in tree.parse(data):
+        try:
+            entries = tree.parse(data)
+        except LuggageError as error:  # of a seal that nobody signed
+            yield f"{path!r}: {error.message}"
+            continue
+        for entry in entries:
             if listed.setdefault(entry.path, entry) != entry:
                 yield f"{entry.path!r}: listed twice, and not equally"
     outside = {path for path in listed.keys() | found.entries.keys() if not _within(path)}

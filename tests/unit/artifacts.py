@@ -278,8 +278,8 @@ def docker_archive(
     )
 
 
-def oci_archive(found: Release) -> bytes:
-    """What `podman save --format oci-archive` writes."""
+def oci_archive(found: Release, *, indexed: bool = False) -> bytes:
+    """What `podman save --format oci-archive` writes; `indexed` as Docker's image store does."""
     plain = [tar(layer) for layer in found.layers]
     blobs: dict[str, bytes] = {}
 
@@ -294,6 +294,11 @@ def oci_archive(found: Release) -> bytes:
             "layers": [blob(gzip.compress(layer, mtime=0)) for layer in plain],
         }
     ).encode()
+    if indexed:
+        note = {"vnd.docker.reference.type": "attestation-manifest"}
+        absent = {"digest": f"sha256:{'0' * 64}", "size": 1}
+        inner = [blob(described), blob(b"{}", annotations=note), absent]
+        described = json.dumps({"schemaVersion": 2, "manifests": inner}).encode()
     names = {"org.opencontainers.image.ref.name": found.tags[0]}
     index = {"schemaVersion": 2, "manifests": [blob(described, annotations=names)]}
     members = [file(path, data) for path, data in blobs.items()]

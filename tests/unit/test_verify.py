@@ -64,10 +64,23 @@ def test_what_was_signed_is_taken(made: Release, tmp_path: Path, squeezed: bool)
     assert verdict.files == sum(info.isfile() for layer in made.layers for info, _ in layer)
 
 
-def test_an_oci_archive_is_taken(made: Release, tmp_path: Path) -> None:
-    """The other format that engines save."""
-    (tmp_path / "image.tar").write_bytes(artifacts.oci_archive(made))
+@pytest.mark.parametrize("indexed", [False, True])
+def test_an_oci_archive_is_taken(made: Release, tmp_path: Path, indexed: bool) -> None:
+    """The other format that engines save, with and without an index of platforms."""
+    (tmp_path / "image.tar").write_bytes(artifacts.oci_archive(made, indexed=indexed))
     assert of_image(tmp_path / "image.tar").problems == ()
+
+
+def test_what_each_builder_writes_beside_is_taken(made: Release, tmp_path: Path) -> None:
+    """Docker's classic builder, BuildKit, and buildah: words without a meaning for a start."""
+    for words in (
+        {"Image": f"sha256:{'a' * 64}", "AttachStdin": False},
+        {"ArgsEscaped": True, "WorkingDir": "/"},
+        {"Hostname": "56520fb96615", "Labels": {"io.buildah.version": "1.28.2"}},
+    ):
+        other = made.copy()
+        other.configuration["config"] |= words
+        assert of_image(other.write_image(tmp_path / "image.tar")).problems == ()
 
 
 def test_a_variable_that_was_allowed_is_taken(made: Release, tmp_path: Path) -> None:
@@ -376,6 +389,9 @@ CONFIGURATIONS: dict[str, tuple[str, object]] = {
     "a new word": ("StartInterval", 5),
     "the same in another case": ("entrypoint", ["/bin/sh"]),
     "Labels": ("Labels", {"traefik.enable": "true"}),
+    "a label of another seal": ("Labels", {"luggage.seal": "a" * 64}),
+    "a label of another commit": ("Labels", {"org.opencontainers.image.revision": "a" * 40}),
+    "labels that are none": ("Labels", ["a"]),
     "ExposedPorts": ("ExposedPorts", {"8000/evil": {}}),
     "Env gone": ("Env", ["LANG=C.UTF-8", "HOST=0.0.0.0"]),
     "Env changed": ("Env", ["PATH=/tmp:/app/bin", "LANG=C.UTF-8", "HOST=0.0.0.0"]),
