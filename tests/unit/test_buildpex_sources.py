@@ -54,6 +54,7 @@ def test_a_file_named_like_a_private_key_is_refused(tmp_path: Path, name: str) -
     [
         KEY.encode(),
         b"x = '" + KEY.encode() + b"'",
+        b"lugsign1." + b"k" * 48,
         b"lugbundle1." + base64.urlsafe_b64encode(b"b" * 60),
         PEM,
         PEM.replace(b"RSA ", b""),

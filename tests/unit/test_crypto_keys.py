@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nacl.bindings import crypto_scalarmult_base
 
-from luggage.crypto import Secret, SecretError, keys
+from luggage.crypto import Secret, SecretError, keys, signing
 from tests import decoder
 
 
@@ -67,3 +67,40 @@ def test_a_private_key_where_a_public_one_belongs_is_told() -> None:
     with pytest.raises(SecretError) as caught:
         keys.parse_public(keys.generate().dump().reveal())
     assert "this is a private key" in caught.value.message
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_signing_key_is_read_as_it_was_written(raw: bytes) -> None:
+    """Any 32 bytes are a seed; text and back is the same, for the second decoder too."""
+    key = signing.SigningKey(Secret(raw))
+    text = key.dump().reveal()
+    assert key.public == signing.parse_signing(Secret(text)).public
+    assert key.public == signing.parse_verify(key.public.dump())
+    assert key.public.raw == decoder.signing_key(text) == decoder.verify_key(key.public.dump())
+    assert key.public.id == decoder.key_id(key.public.raw)
+
+
+def test_a_signing_key_does_not_show_itself() -> None:
+    """Neither in a repr, nor in the error about a text that is nearly one."""
+    key = signing.generate()
+    text = key.dump().reveal()
+    assert repr(key) == f"<signing key of {key.public.id}>"
+    with pytest.raises(SecretError) as caught:
+        signing.parse_signing(Secret(text[:-1]), "release.sign.key")
+    assert caught.value.message == "release.sign.key: not 57 characters long"
+    assert text[9:20] not in f"{caught.value}{caught.value.hint}{caught.value.__context__}"
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        (keys.generate().dump().reveal(), "a private key, where the signing key is needed"),
+        (signing.generate().public.dump(), "a verify key, where the signing key is needed"),
+    ],
+)
+def test_another_kind_of_key_is_no_signing_key(made: str, told: str) -> None:
+    """Each says what it is."""
+    with pytest.raises(SecretError, match=told):
+        signing.parse_signing(Secret(made))
+    with pytest.raises(SecretError, match="this is a signing key, where the private key is needed"):
+        keys.parse_keys(signing.generate().dump())
