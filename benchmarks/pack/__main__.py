@@ -23,7 +23,7 @@ from pathlib import Path
 
 import plot
 import table
-from docker import address, container, docker, flatten, images, inspect
+from docker import address, container, docker, flatten, images, inspect, run
 from saved import Measure
 from starts import BARRED, Start, measured, written
 from subjects import PEERS, PREFIX, ROOT, Luggage, Peer, peers
@@ -47,22 +47,40 @@ def main() -> int:
         "--only", nargs="*", metavar="PEER", default=["uv", "pex", "shiv"], help="beside pip"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="write an SVG there")
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="write an SVG there, and the table into the .md beside it, where that has a place",
+    )
     options = parser.parse_args()
     began = time.monotonic()
     os.environ["BASE"] = options.base
     with tempfile.TemporaryDirectory(prefix="luggage-bench-") as name, cleaned():
         results = bench(Path(name), options)
-    print(table.table(results))
-    print()
+    told = table.table(results)
+    how = f"{described(options)}, {time.monotonic() - began:.0f} s"
+    print(f"{told}\n")
     for text, met in table.targets(results):
         print(f"{'met' if met else 'MISSED':<8}{text}")
-    print(f"\n{options.rounds} rounds, {time.monotonic() - began:.0f} s")
+    print(f"\n{how}")
     if options.json:
         options.json.write_text(json.dumps(table.as_json(results), indent=1) + "\n")
     if options.plot:
         options.plot.write_text(plot.svg(results))
+        beside = options.plot.with_suffix(".md")
+        if beside.exists():
+            beside.write_text(table.placed(beside.read_text(), f"{told}\n\n{how}."))
     return 0
+
+
+def described(options: argparse.Namespace) -> str:
+    """What the figures hold for."""
+    commit = run("git", "rev-parse", "--short=12", "HEAD", cwd=ROOT).strip()
+    server = docker("version", "--format", "{{.Server.Version}}").strip()
+    lock = ", peers with the whole lock" if options.whole_lock else ""
+    machine = f"docker {server}, {os.cpu_count()} cores"
+    return f"Commit {commit}, {options.rounds} rounds{lock}, {machine}"
 
 
 def bench(folder: Path, options: argparse.Namespace) -> dict[str, Result]:
@@ -83,7 +101,8 @@ def bench(folder: Path, options: argparse.Namespace) -> dict[str, Result]:
     results[FLOOR] = Result()
     images_of = {name: [image] for name, image in built.items()}
     rebuild(subjects, options.rounds, results, images_of)
-    sizes(images_of, results)
+    results[table.BASE] = Result()
+    sizes({**images_of, table.BASE: [base]}, results)
     with container([floor, "/venv/bin/python", "service.py"], {}) as service:
         url = f"http://{address(service)}:8001"
         plain = {"API_URL": url, **KEYS}
@@ -178,12 +197,16 @@ def start(starts: Sequence[Start], rounds: int, results: Mapping[str, Result]) -
 
 
 def write(starts: Sequence[Start], seconds: float, results: Mapping[str, Result]) -> None:
-    """Count what is written; luggage must serve as well where nothing can be."""
+    """Count what is written; luggage must serve as well where nothing can be.
+
+    `written` ends the program where one of them does not.
+    """
     say(f"requests for {seconds:.0f} s")
     barred = replace(starts[0], name="barred", options=BARRED)
     for name, (size, paths) in written([*starts, barred], seconds).items():
         if name in results:
             results[name].written, results[name].paths = size, paths
+    results[OURS].read_only = True
 
 
 @contextmanager

@@ -31,8 +31,8 @@ PANELS = (
     ("rebuild", "One line changed: time to the image", "./create, or docker build"),
     ("start", "Container start to the first page", "the service that it asks answers at once"),
 )
-NAME, BAR, ROW, TOP = 150, 190, 22, 52  # widths and heights, in pixels
-WIDTH, GAP = 440, 24
+NAME, BAR, ROW, TOP = 150, 170, 22, 52  # widths and heights, in pixels
+WIDTH, GAP = 450, 20
 
 
 def svg(results: Mapping[str, Result]) -> str:
