@@ -172,3 +172,29 @@ def test_sources_that_differ_are_refused(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("one\n")
     with pytest.raises(crypto.SecretError, match="SECRET_KEY_FILE and SECRET_KEY"):
         handover.claim({"SECRET_KEY": "two", "SECRET_KEY_FILE": str(tmp_path / "key")})
+
+
+EARLY = """\
+import os, sys
+from luggage.crypto import SecretError
+from luggage.run import handover
+handover.claim_early(os.environ)
+sys.stdin.close()
+try:
+    handover.claim(os.environ, prove=False)
+except SecretError as error:
+    print(error.message)
+handover.claim(os.environ | {"SECRET_KEY_FILE": ""}, prove=False)
+"""
+
+
+def test_what_is_wrong_early_is_told_later_and_once() -> None:
+    """A pipe is read once: when the error is told, it holds the key no more."""
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY],
+        input=b"n\xc3\xb6 key",
+        check=True,
+        capture_output=True,
+        env={"PYTHONPATH": ROOT, "SECRET_KEY_FILE": "/dev/stdin"},
+    )
+    assert done.stdout == b"SECRET_KEY_FILE: not a key: not ASCII text\n", done.stderr
