@@ -32,7 +32,7 @@ of the web server where it dies five times in a row without having become ready.
 STDOUT = 1  # sys.stdout is None where it was closed at first
 LOCAL = "127.0.0.1"
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-FIRST = 1.0  # seconds that the web server has to itself, before all else is started
+FIRST = 0.5  # seconds that the web server has to itself, before all else is started
 LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
 
 
