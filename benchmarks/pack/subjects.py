@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -69,14 +70,16 @@ class Luggage:
 
     def prepare(self) -> None:
         """The builder, where it is not there: it belongs to whoever packs, and stays."""
-        before = images("luggage-builder")
+        made_of = (self.folder / "build.docker").read_bytes() + f"{os.environ['BASE']}\n".encode()
+        builder = f"luggage-builder:{hashlib.sha256(made_of).hexdigest()[:12]}"
+        if builder in images("luggage-builder"):
+            return
         self.build()
-        # Without it, this was no more than a first build takes.
+        # What came with it is no more than a first build makes.
         shutil.rmtree(self.folder / "build")
         docker("image", "rm", "-f", *images(f"{PREFIX}-luggage"), *images(f"{PREFIX}-deps"))
         docker("volume", "rm", *(f"{PREFIX}-{word}" for word in VOLUMES))
-        if images("luggage-builder") != before:
-            print("bench: made luggage-builder, which stays", file=sys.stderr)
+        print(f"bench: made {builder}, which stays", file=sys.stderr)
 
     def build(self) -> str:
         """The image's name."""
