@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import random
@@ -32,20 +33,27 @@ def main() -> int:
         if not saved.exists():
             saved = Path(folder) / "image.tar"
             engine.find(dict(os.environ)).save(image, saved)
-        cases = list(flips.cases(pex, saved, options.cases, random.Random(options.seed)))
+        chance = random.Random(options.seed)
+        cases = list(flips.cases(pex, saved, options.cases, chance))
+        chance.shuffle(cases)
         began = time.monotonic()
         counts: Counter[tuple[str, bool]] = Counter()
-        with multiprocessing.get_context("spawn").Pool(options.jobs) as pool:
+        context = multiprocessing.get_context("spawn")
+        with contextlib.suppress(KeyboardInterrupt), context.Pool(options.jobs) as pool:
             for case, refused in pool.imap_unordered(flips.run, cases, chunksize=20):
                 what = "pex" if case.layer is None else f"layer {case.layer + 1}"
                 counts[what, refused] += 1
                 if not refused:
-                    print(f"TAKEN: {what}, byte {case.at}, xor {case.by}")
+                    print(f"TAKEN: {what}, byte {case.at}, xor {case.by}", flush=True)
+                if sys.stderr.isatty():
+                    print(f"\r{counts.total():,} of {len(cases):,}", end="", file=sys.stderr)
     for what in sorted({what for what, _ in counts}):
         taken, refused = counts[what, False], counts[what, True]
         print(f"{what:<8} {refused:>7,} of {refused + taken:,} refused")
     total = sum(refused for (_, is_refused), refused in counts.items() if is_refused)
-    print(f"{total:,} of {len(cases):,} refused, in {time.monotonic() - began:.0f} s")
+    print(f"{total:,} of {counts.total():,} refused, in {time.monotonic() - began:.0f} s")
+    if counts.total() < len(cases):
+        print(f"stopped before {len(cases):,}")
     return 0 if total == len(cases) else 1
 
 

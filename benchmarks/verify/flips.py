@@ -88,13 +88,18 @@ def _changed(case: Case) -> Artifact:
     an image does.
     """
     assert case.layer is not None
-    found, plain = _image(case.file)
-    data = bytearray(plain[case.layer])
-    data[case.at] ^= case.by
-    diff_id = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    found, layers = _image(case.file)
+    data = layers[case.layer]
     tree = Tree()
     tree.entries, tree.texts = _others(case.file, case.layer)
-    tree.add(io.BytesIO(bytes(data)), Place(0, len(data)), diff_id, squeeze=False)
+    with data.getbuffer() as view:
+        view[case.at] ^= case.by
+        size, digest = len(view), hashlib.sha256(view).hexdigest()
+    try:
+        tree.add(data, Place(0, size), f"sha256:{digest}", squeeze=False)
+    finally:
+        with data.getbuffer() as view:
+            view[case.at] ^= case.by
     return replace(found, entries=tree.entries, texts=tree.texts, odd=tuple(tree.odd))
 
 
@@ -104,11 +109,12 @@ def _read(file: str) -> bytes:
 
 
 @cache
-def _image(file: str) -> tuple[Artifact, list[bytes]]:
+def _image(file: str) -> tuple[Artifact, list[io.BytesIO]]:
     """What the image holds, and the tar of each layer."""
     with tarfile.open(file) as archive:
         described = json.loads(_member(archive, "manifest.json"))
-        return artifact.load(Path(file)), [_member(archive, it) for it in described[0]["Layers"]]
+        layers = [io.BytesIO(_member(archive, it)) for it in described[0]["Layers"]]
+    return artifact.load(Path(file)), layers
 
 
 def _member(archive: tarfile.TarFile, name: str) -> bytes:
@@ -121,8 +127,8 @@ def _member(archive: tarfile.TarFile, name: str) -> bytes:
 def _layer(file: str, number: int) -> Tree:
     data = _image(file)[1][number]
     tree = Tree()
-    diff_id = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    tree.add(io.BytesIO(data), Place(0, len(data)), diff_id, squeeze=False)
+    diff_id = f"sha256:{hashlib.sha256(data.getvalue()).hexdigest()}"
+    tree.add(data, Place(0, len(data.getbuffer())), diff_id, squeeze=False)
     return tree
 
 

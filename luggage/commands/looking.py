@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from luggage.buildpex import engine
+from luggage.buildpex import engine, process
 from luggage.errors import LuggageError
 from luggage.seal import artifact
 from luggage.seal.artifact import Artifact
@@ -35,6 +35,7 @@ def load(
         return artifact.load(path, image=image, squeeze=squeeze)
     if what.endswith((".pex", ".tar")) or what.startswith(("/", "./", "../")):
         raise LuggageError(f"{what}: there is no such file", "make it: ./create")
+    process.interruptible()  # so that a saved image never stays
     with tempfile.TemporaryDirectory(prefix="luggage-") as folder:
         file = Path(folder) / "image.tar"
         engine.find(environ).save(what, file)

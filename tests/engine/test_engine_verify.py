@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engines import IMAGE, Built, Engine, sh
+from engines import IMAGE, ROOT, Built, Engine, sh
 
 from luggage.buildpex import engine, stored
 from luggage.buildpex.store import Names, Store
@@ -146,6 +146,14 @@ def test_what_an_engine_made_of_it_is_refused(
         assert why in done.stderr
         assert done.stdout == ""
         deploy(built, "diff", built.image, image, status=1)
+
+
+def test_each_flipped_byte_of_a_sample_is_refused(signed: tuple[Built, str], saved: Path) -> None:
+    """The benchmark, in small: bytes of the real pex, and of the real layers."""
+    words = ("--image", saved, "--pex", signed[0].folder / "build/example.pex")
+    script = ROOT / "benchmarks/verify"
+    done = sh(sys.executable, script, *words, "--cases", "40", "--seed", "1")
+    assert "\n40 of 40 refused" in done.stdout
 
 
 def test_inspect_reads_the_image(signed: tuple[Built, str], docker: Engine) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -259,6 +260,38 @@ def test_what_is_not_there_is_told(depot: Depot) -> None:
     told = depot.refuses("inspect", "no-such-image", PATH="/nonexistent")
     assert "no container engine answers: docker: not found, podman: not found" in told
     assert "there is no such engine" in depot.refuses("inspect", "image", ENGINE="none")
+
+
+SLOW_ENGINE = """\
+#!/bin/sh
+case "$1 $2" in
+    "image inspect") echo sha256:1 ;;
+    "image save") echo part > "$4"; echo $$ > "$HOME/started"; exec sleep 60 ;;
+esac
+"""
+
+
+def test_what_interrupts_it_leaves_no_saved_image(depot: Depot, tmp_path: Path) -> None:
+    """TERM in the middle of saving: the temporary file goes, and the engine's process as well."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "docker").write_text(SLOW_ENGINE)
+    (folder / "docker").chmod(0o755)
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    variables = {"PATH": f"{folder}:/usr/bin:/bin", "TMPDIR": str(temporary), "HOME": str(tmp_path)}
+    with depot.start("inspect", "some-image", **variables) as process:
+        started = tmp_path / "started"
+        deadline = time.monotonic() + 30
+        while not started.exists() or not started.read_text().strip():
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert len(list(temporary.glob("luggage-*/image.tar"))) == 1
+        process.terminate()
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert list(temporary.iterdir()) == []
+    assert not Path("/proc", started.read_text().strip()).exists()
 
 
 # --- diff ---------------------------------------------------------------------------------------
