@@ -98,8 +98,10 @@ def _started(found: Artifact) -> dict[str, str]:
     if not isinstance(config, dict):
         return {}
     # Which engine made it, from which commit: told elsewhere.
-    left = ("Labels", "Image", "Hostname")
+    left = ("Labels", "Image", "Hostname", "ArgsEscaped")
     told = {word: ascii(value) for word, value in config.items() if value and word not in left}
+    if config.get("WorkingDir") == "/":  # as if there were none
+        del told["WorkingDir"]
     env = config.get("Env")
     if isinstance(env, list):
         told.pop("Env", None)

@@ -383,6 +383,17 @@ def test_diff_names_a_start_and_a_signature(depot: Depot, tmp_path: Path) -> Non
     assert sentence == "explained by the signature"
 
 
+def test_diff_knows_what_only_the_builder_wrote(depot: Depot, tmp_path: Path) -> None:
+    """The same release by two builders: other layers, and nothing else."""
+    other = depot.release()
+    other.configuration["config"] |= {"ArgsEscaped": True, "WorkingDir": "/", "Hostname": "a" * 12}
+    for info, _ in other.layers[1]:
+        info.mtime = 5
+    changes, sentence = _changes(depot, IMAGE, str(other.write_image(tmp_path / "image.tar")))
+    assert set(changes) == {("layer", "2"), ("image", "sha256")}
+    assert sentence == "the same in all that is sealed: explained by the engines that made them"
+
+
 def test_diff_of_what_cannot_be_read_is_status_2(depot: Depot) -> None:
     """Trouble is no difference."""
     for words in ((PEX, "none.pex"), ("none.tar", IMAGE), (PEX, "depot/config.py")):
