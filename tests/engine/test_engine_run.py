@@ -158,6 +158,8 @@ def _find(container: Container, which: str) -> list[int]:
     """The host's process ids of the gunicorn master, its workers, or the loop."""
     processes = container.processes()
     word = "loop" if which == "loop" else "gunicorn"
-    matching = {p.pid: p for p in processes if re.search(rf"example_deploy {word}\b", p.line)}
+    matching = {
+        p.pid: p for p in processes if re.search(rf"(example_deploy|luggage) {word}\b", p.line)
+    }
     workers = {pid for pid, p in matching.items() if p.parent in matching}
     return sorted(workers if which == "worker" else set(matching) - workers)
