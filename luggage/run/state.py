@@ -26,12 +26,13 @@ class _ForeignError(OSError):
 
 
 @contextlib.contextmanager
-def folder(environ: Mapping[str, str], usual: Path = USUAL) -> Iterator[Path]:
+def folder(environ: Mapping[str, str], usual: Path | None = None) -> Iterator[Path]:
     """A folder of mode 0700 for this supervisor alone, with empty folders `config` and `messages`.
 
     It is `luggage` in $LUGGAGE_RUN where that is set; else in `usual`, where that is usable and no
-    other supervisor has it; else a new one in memory, removed at the end. What is not ours is left
-    as it is. Raises LuggageError where there is no place.
+    other supervisor has it; else a new one in memory, removed at the end. `usual` is /run, where
+    that is not a part of the root file system: nothing is written into a container's own layer.
+    What is not ours is left as it is. Raises LuggageError where there is no place.
     """
     with contextlib.ExitStack() as stack:
         named = environ.get(VARIABLE)
@@ -57,12 +58,23 @@ def folder(environ: Mapping[str, str], usual: Path = USUAL) -> Iterator[Path]:
                 ) from error
             yield path
             return
+        usual = usual or apart(USUAL)
         try:
+            if usual is None:
+                raise _ForeignError
             stack.enter_context(_claimed(usual / NAME))
         except OSError:
             yield stack.enter_context(_fresh())
         else:
             yield usual / NAME
+
+
+def apart(place: Path, root: Path = Path("/")) -> Path | None:
+    """`place`, where it or our folder in it is a file system of its own, as on a host or a tmpfs."""
+    for path in (place / NAME, place):
+        with contextlib.suppress(OSError):
+            return place if path.stat().st_dev != root.stat().st_dev else None
+    return None
 
 
 @contextlib.contextmanager

@@ -109,6 +109,15 @@ def test_root_serves_python_programs(built: Built, docker: Engine) -> None:
     assert said == "True (1,) Europe/Berlin image/webp luggage /usr/bin/python3.13"
 
 
+def test_nothing_is_written_into_the_container(built: Built, docker: Engine, demo_key: str) -> None:
+    """Not even where the root could be written: the state is in memory."""
+    with docker.created(built.image, "-e", f"SECRET_KEY={demo_key}") as container:
+        docker("start", container.name)
+        container.wait_for(lambda: container.get()[1].count("<li") >= 1, seconds=20)
+        docker("stop", container.name)
+        assert docker("diff", container.name).strip() == ""
+
+
 def test_packages_are_named_for_scanners(names: list[str]) -> None:
     """Each Debian package has its entry and its licence, and os-release names the distribution."""
     packages = {name.split("/")[-1] for name in names if name.startswith("var/lib/dpkg/status.d/")}

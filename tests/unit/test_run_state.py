@@ -146,3 +146,13 @@ def test_a_host_that_is_not_here(host: str, words: str) -> None:
 def test_what_to_open_in_a_browser(host: str, url: str) -> None:
     """An address that a browser understands."""
     assert listen.url(host, 80) == url
+
+
+def test_the_root_file_system_is_no_usual_place(tmp_path: Path) -> None:
+    """Only a place on a file system of its own counts: a container's own layer stays untouched."""
+    memory = Path("/dev/shm")
+    assert memory.stat().st_dev != Path("/").stat().st_dev
+    assert state.apart(memory) == memory
+    assert state.apart(memory, root=memory) is None
+    assert state.apart(tmp_path, root=tmp_path) is None
+    assert state.apart(tmp_path / "missing") is None
