@@ -70,7 +70,7 @@ def folder(environ: Mapping[str, str], usual: Path | None = None) -> Iterator[Pa
 
 
 def apart(place: Path, root: Path = Path("/")) -> Path | None:
-    """`place`, where it or our folder in it is a file system of its own, as on a host or a tmpfs."""
+    """`place`, where it or our folder in it is a file system of its own, such as a tmpfs."""
     for path in (place / NAME, place):
         with contextlib.suppress(OSError):
             return place if path.stat().st_dev != root.stat().st_dev else None
