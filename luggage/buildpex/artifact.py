@@ -21,6 +21,7 @@ from luggage.buildpex import (
     kept,
     layers,
     lock,
+    pex,
     sealed,
     slim,
     sources,
@@ -137,6 +138,11 @@ def build(
         upper = Upper(pack, target, below, selection.sources, manifest.dump(described))
         made, above = upper.make(image, work, out, places.cache, environ)
         made.chmod(0o755)
+        if lost := pex.lacking(made, below.slim):
+            raise LuggageError(
+                all_wrong(f"{made.name}: pex left out wheel '{name}'" for name in lost),
+                "empty the cache, and pack again: rm -r build/cache",
+            )
         (out / MANIFEST).write_bytes(upper.manifest)
         tell(f"{made.name}: {made.stat().st_size / 1e6:.1f} MB")
         made_layers = [*below.layers, *above]

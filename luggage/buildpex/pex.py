@@ -5,8 +5,10 @@ making.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,3 +86,10 @@ def building(
         f"--interpreter-constraint={target.constraint}",
         f"--output-file={output}",
     ]
+
+
+def lacking(made: Path, wheels: Sequence[Wheel]) -> list[str]:
+    """The file names of wheels that are not in the pex: it packs without a word what it finds."""
+    with zipfile.ZipFile(made) as archive:
+        packed = json.loads(archive.read("PEX-INFO"))["distributions"]
+    return [wheel.path.name for wheel in wheels if wheel.path.name not in packed]

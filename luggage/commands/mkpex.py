@@ -85,9 +85,9 @@ def main(argv: list[str], pack: Pack) -> int:
                     *([own] if (own := root / private.FOLDER).is_dir() else []),
                     options.wheels,
                 ],
-                cache=options.cache or root / "build" / "cache",
+                cache=(options.cache or root / "build" / "cache").absolute(),
                 output=output,
-                signed=options.signed or output,
+                signed=(options.signed or output).absolute(),
                 have=frozenset(_read(options.have).decode().split())
                 if options.have
                 else frozenset(),
