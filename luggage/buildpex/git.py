@@ -50,9 +50,12 @@ class Git:
 
     def differs(self, paths: Sequence[str]) -> bool:
         """Whether anything under `paths` differs from the commit; what is new and not ignored
-        counts.
+        counts, and so does what git was told not to look at.
         """
-        return bool(self._run("status", "--porcelain", "-z", "--untracked-files=all", "--", *paths))
+        listed = self._run("ls-files", "-v", "-z", "--", *paths).split(b"\0")
+        hidden = [line for line in listed if line[:1].islower() or line[:1] == b"S"]
+        status = ("status", "--porcelain", "-z", "--untracked-files=all")
+        return bool(hidden or self._run(*status, "--", *paths))
 
     def _run(self, *words: str) -> bytes:
         return process.run(

@@ -1,8 +1,9 @@
 """A key and a way to make it → a folder that is made once, whole or not at all, and checked when it
 is used again.
 
-A cache is no authority: what it keeps is named by everything it was made from, and every file's
-SHA-256 is compared before it counts. What does not agree is made anew.
+What is kept is named by everything it was made from. Damage is found, and what is damaged is made
+anew: the files that go into an artifact are hashed before they are used. It is no protection
+against who can write to the cache: they can write to what packs as well (docs/images.md).
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 SUMS = "SUMS.json"
@@ -39,7 +40,8 @@ def folder(
     `checked`, relative to it, are hashed then and on every later use; others are the tools' own.
     """
     found = cache / f"{kind}-{name}"
-    if intact(found):
+    checked = tuple(checked)
+    if intact(found, checked):
         os.utime(found)
         return found
     cache.mkdir(parents=True, exist_ok=True)
@@ -50,6 +52,8 @@ def folder(
         make(fresh)
         sums = {path: sha256(fresh / path) for path in checked}
         (fresh / SUMS).write_text(json.dumps(sums), encoding="utf-8")
+        if intact(found, checked):  # somebody was quicker, and may use it already
+            return found
         if found.exists():
             found.rename(Path(new) / "old")
         fresh.rename(found)
@@ -57,11 +61,13 @@ def folder(
     return found
 
 
-def intact(found: Path) -> bool:
-    """Whether the folder is there, and every file that was hashed is as it was."""
+def intact(found: Path, checked: Collection[str]) -> bool:
+    """Whether the folder is there, and each file of `checked` was hashed and is as it was."""
     try:
         sums = json.loads((found / SUMS).read_text(encoding="utf-8"))
-        return all(sha256(found / path) == known for path, known in sums.items())
+        return set(sums) == set(checked) and all(
+            sha256(found / path) == known for path, known in sums.items()
+        )
     except (OSError, ValueError, AttributeError, TypeError):
         return False
 

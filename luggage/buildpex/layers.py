@@ -19,6 +19,7 @@ from luggage.proof import seal, tree
 from luggage.proof.tree import Entry
 
 _HASH_BASED = 1  # the flag of a pyc that is checked by its source's hash (PEP 552)
+_PYC_HEADER = 16  # bytes
 _KINDS = {"dir": tarfile.DIRTYPE, "link": tarfile.SYMTYPE, "file": tarfile.REGTYPE}
 
 
@@ -103,9 +104,11 @@ def _add(tar: tarfile.TarFile, files: Mapping[str, bytes], moment: int = EPOCH) 
 
 def _read(root: Path, entry: Entry) -> bytes:
     data = (root / entry.path).read_bytes() if entry.kind == "file" else b""
-    if entry.path.endswith(".pyc") and not data[4] & _HASH_BASED:
+    compiled = entry.kind == "file" and entry.path.endswith(".pyc")
+    if compiled and (len(data) < _PYC_HEADER or not data[4] & _HASH_BASED):
         raise LuggageError(
-            f"compiled module '{entry.path}': tied to a file's time, which a layer changes"
+            f"compiled module '{entry.path}': tied to a file's time, which a layer changes",
+            "keep .pyc files out of git, and ask for a wheel without them",
         )
     return data
 

@@ -4,6 +4,8 @@ compiled.
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import re
 import shutil
 import sys
@@ -14,7 +16,7 @@ from pathlib import Path
 from luggage.buildpex import process
 from luggage.buildpex.pex import Workshop
 from luggage.buildpex.target import Target
-from luggage.errors import LuggageError
+from luggage.errors import LuggageError, all_wrong
 
 HOME = Path("/app")
 _PARTS = 2  # whatever the machine has, or its number of processors would show
@@ -60,13 +62,28 @@ def unpacked(workshop: Workshop, pex: Path, home: Path) -> Iterator[None]:
                 _remove(path)
         for record in home.glob("lib/python*/site-packages/*.dist-info/RECORD"):
             _without_pex_info(record)
-        process.run_all(
-            compiling(workshop, sorted(home.glob("lib/**/*.py")), home, home),
+        modules = sorted(home.glob("lib/**/*.py"))
+        # Its status tells of modules that are no Python, which wheels may hold.
+        process.capture_all(
+            compiling(workshop, modules, home, home),
             environ=workshop.environ,
             cwd=workshop.folder / "tmp",
             subject="compileall",
         )
+        _all_compiled(modules)
         yield
+
+
+def _all_compiled(modules: Sequence[Path]) -> None:
+    """Raise LuggageError where a module that is Python was not compiled, as on a full disk."""
+    wrong = []
+    for path in modules:
+        if not Path(importlib.util.cache_from_source(str(path))).exists():
+            with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                compile(path.read_bytes(), str(path), "exec", dont_inherit=True)
+                wrong.append(f"module '{path}': was not compiled")
+    if wrong:
+        raise LuggageError(all_wrong(wrong), "is the disk full? df -h")
 
 
 def compiling(
@@ -104,7 +121,7 @@ def _place(home: Path) -> Iterator[None]:
     except OSError as error:
         raise LuggageError(
             f"folder '{home}': {error.strerror}",
-            "layers are made where they will run: leave out --layers",
+            "layers are made where they will run: leave out --root",
         ) from error
     try:
         yield

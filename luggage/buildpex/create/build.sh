@@ -4,7 +4,7 @@
 SHA256='shasum -a 256'
 if command -v sha256sum > /dev/null; then SHA256=sha256sum; fi
 sum() { $SHA256 < "$1" | cut -c1-64; }
-engine='' child='' container='' fresh=''
+engine='' child='' container='' fresh='' relaying=''
 LAYERS='root.tar deps.tar luggage.tar app.tar seal.tar'
 
 begin_build() {
@@ -49,7 +49,9 @@ cleanup() {
         done
         kill -s KILL -- "-$child" 2> /dev/null || :
     fi
+    [ -z "$extra" ] || "$engine" image rm "$extra" > /dev/null 2>&1 || :
     [ -z "$fresh" ] || forget "$fresh"
+    [ -z "$relaying" ] || kill "$relaying" 2> /dev/null || :
     rm -rf "$stage"
     exit "$status"
 }
@@ -93,22 +95,9 @@ published() {
     [ -s build/.inputs ] && ! grep -qv "^$digest " build/.inputs &&
         (cd build && cut -d ' ' -f 2- .inputs | $SHA256 -c - > /dev/null 2>&1)
 }
-# `SHA256  FILE` of the last build.
-noted() { sed -n "s/^[0-9a-f]* \([0-9a-f]*  $1\)\$/\1/p" build/.inputs 2> /dev/null; }
-
-# same FOLDER: every artifact in it is, to the last byte, the one in build.
-same() {
-    packed "$1"
-    differing=
-    for file in "$1"/*; do
-        cmp -s "$file" "build/${file##*/}" || differing="$differing ${file##*/}"
-    done
-    if [ -n "$differing" ]; then
-        rm -rf build/differing
-        mv "$1" build/differing
-        die "check: packed twice, and not the same:$differing" \
-            "python -m deploy diff build/$NAME.pex build/differing/$NAME.pex"
-    fi
-    # shellcheck disable=SC2012
-    result check "packed twice, differently: the same bytes of $(ls "$1" | wc -l | tr -d ' ') files"
+# noted FILE: `SHA256  FILE` of the last build, unless it is gone or was changed since.
+noted() {
+    if [ -e "build/$1" ] && [ -z "$(find "build/$1" -newer build/.inputs)" ]; then
+        sed -n "s/^[0-9a-f]* \([0-9a-f]*  $1\)\$/\1/p" build/.inputs
+    fi 2> /dev/null
 }

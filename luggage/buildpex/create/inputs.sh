@@ -8,7 +8,7 @@ list_inputs() {
     if [ -e .git ] && ! command -v git > /dev/null; then
         die "git: not installed, and this is a checkout: what belongs to it is not known" "apt-get install git"
     fi
-    commit='' dirty='' tag=unversioned version=unversioned
+    commit='' dirty='' tag=unversioned
     : > "$stage/listed"
     if git rev-parse --git-dir > /dev/null 2> "$stage/said"; then
         # shellcheck disable=SC2086  # words
@@ -22,9 +22,13 @@ list_inputs() {
         find $SOURCES -name '.?*' -prune -o -name __pycache__ -prune -o ! -type d -print0 > "$stage/listed"
     elif commit=$(git rev-parse --verify --quiet 'HEAD^{commit}'); then
         # shellcheck disable=SC2086
-        [ -z "$(git status --porcelain -- $SOURCES create build.docker run.docker)" ] || dirty=yes
+        if [ -n "$(git status --porcelain --untracked-files=all -- $SOURCES create build.docker run.docker)" ] ||
+            # Files that git was told not to look at.
+            git ls-files -v -- $SOURCES create build.docker run.docker | grep -q '^[a-zS]'
+        then
+            dirty=yes
+        fi
         tag=$(printf '%.12s' "$commit")${dirty:+-dirty}
-        version=$(git describe --tags --always --abbrev=12)${dirty:+-dirty}
         [ -z "$dirty" ] || result dirty "what is packed differs from the commit $(printf '%.12s' "$commit")"
     fi
     if [ -n "$dirty" ]; then
@@ -56,7 +60,7 @@ list_inputs() {
 # inputs WORD…: everything that the result follows from, in one digest: build/.inputs carries it.
 inputs() {
     {
-        printf '%s\n' "$@" "$IMAGE" "$NAME" "$PACKAGE" "$commit" "$dirty" "$version"
+        printf '%s\n' "$@" "$IMAGE" "$NAME" "$PACKAGE" "$commit" "$dirty"
         $SHA256 create build.docker run.docker
         find "$stage/.signed" -type f -exec cat {} + | $SHA256
         # shellcheck disable=SC2086

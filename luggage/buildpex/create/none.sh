@@ -19,9 +19,7 @@ without_engine() {
         make_venv
         fetch_on_host
         doing pex "packing"
-        mkfifo "$stage/told"
-        relay < "$stage/told" &
-        pack_on_host "$stage/out" build/cache
+        pack_on_host "$stage/out" build/cache "$stage"
         packed "$stage/out"
         publish
         say pex "packed $(took)"
@@ -53,24 +51,18 @@ fetch_on_host() {
     say wheels "$how, in build/cache, $(took)"
 }
 
-# pack_on_host OUTPUT CACHE: the host's settings end here.
+# pack_on_host OUTPUT CACHE HOME [VARIABLE=VALUE]: the host's settings end here.
 pack_on_host() {
+    rm -f "$stage/told"; mkfifo "$stage/told"
+    relay < "$stage/told" &
+    relaying=$!
+    packing=0
     # shellcheck disable=SC2086
-    alone env -i PATH="$PATH" HOME="$stage" TMPDIR="$stage" LC_ALL=C.UTF-8 \
+    alone env -i PATH="$PATH" HOME="$3" TMPDIR="$3" LC_ALL=C.UTF-8 ${4-} \
         "$stage/venv/bin/python" -B -m luggage.buildpex.boot --package "$PACKAGE" --wheels "$wheels" --cache "$2" -- \
         mkpex --wheels "$wheels" --cache "$2" --signed "$stage/.signed" --output "$1" $origin \
-        --files "$stage/.files" > /dev/null 2> "$stage/told" & await || has_told
-}
-
-check_on_host() {
-    doing check "packing once more, from nothing"
-    [ -d "$stage/venv" ] || { make_venv; fetch_on_host; }
-    rm -f "$stage/told"; mkfifo "$stage/told"
-    once_more=yes
-    relay < "$stage/told" &
-    umask 077
-    pack_on_host "$stage/elsewhere/again" "$stage/elsewhere/cache"
-    umask 022
-    once_more=
-    same "$stage/elsewhere/again"
+        --files "$stage/.files" > /dev/null 2> "$stage/told" & await || packing=$?
+    wait "$relaying" || :
+    relaying=
+    [ "$packing" = 0 ] || has_told
 }

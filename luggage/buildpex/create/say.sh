@@ -9,8 +9,8 @@ Packs the app, its locked dependencies and its sealed secrets into build/$NAME.p
 container engine, into an image. The result's name goes to stdout, everything else to stderr: on a terminal each
 step with its seconds, elsewhere what came of them.
 
-  --check     then pack all of it once more, differently: from nothing, elsewhere, as another user, in another time
-              zone; and compare every byte
+  --check     then pack all of it once more, differently: from nothing, elsewhere, in another time zone, in a container
+              as another user; and compare every byte
   --refresh   make the builder image anew, with Debian's latest updates, and fetch the wheels again
   --verbose   each step, without a terminal as well
   --quiet     warnings and errors alone, on a terminal as well
