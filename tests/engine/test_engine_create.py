@@ -68,6 +68,70 @@ def test_altered_artifact_is_not_reused(built: Built, docker: Engine, tmp_path: 
     assert _digests(folder) == _digests(built.folder)
 
 
+def test_altered_or_missing_layers_are_not_used(
+    built: Built, docker: Engine, tmp_path: Path
+) -> None:
+    """What lies in build/ goes into an image only as it was noted; else it is made anew."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder)
+    with (folder / "luggage/errors.py").open("a") as module:
+        module.write("\n# another\n")
+    commit(folder, "another luggage")
+    (folder / "build/root.tar").unlink()
+    with (folder / "build/deps.tar").open("r+b") as tar:
+        tar.seek(1_000_000)
+        tar.write(b"altered")
+    docker.create(folder)
+    made, before = _digests(folder), _digests(built.folder)
+    assert {name for name in made if made[name] != before[name]} == {
+        *("example.pex", "manifest.json", "seal.json"),
+        *("luggage.tar", "app.tar", "seal.tar"),
+    }
+
+
+@pytest.mark.parametrize("mode", ["-c", "-x"])
+def test_a_tar_that_fails_ends_it(built: Built, docker: Engine, tmp_path: Path, mode: str) -> None:
+    """Half of the sources, or half of an artifact, is no result: the old one stays."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder)
+    with (folder / "example_app/page.py").open("a") as page:
+        page.write("\n# another\n")
+    before = _digests(folder)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    real = shutil.which("tar")
+    fails = f'case " $* " in *" {mode} "*) echo "tar: No such luck" >&2; exit 2;; esac'
+    (tools / "tar").write_text(f'#!/bin/sh\n{fails}\nexec {real} "$@"\n')
+    (tools / "tar").chmod(0o755)
+    done = docker.create(folder, check=False, PATH=f"{tools}:{os.environ['PATH']}")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "tar: No such luck" in done.stderr
+    assert re.search(r"^error: create: what (is to be|was) packed cannot be", done.stderr, re.M)
+    assert _digests(folder) == before
+
+
+def test_check_packs_twice_and_says_so(built: Built, docker: Engine) -> None:
+    """--check: another user, place and time zone, nothing kept: the same bytes and layers."""
+    done = docker.create(built.folder, "--check")
+    assert done.stdout == built.out
+    assert "check    packed twice, differently: the same bytes of 9 files\n" in done.stderr
+    assert "check    the image's 5 layers twice: the same\n" in done.stderr
+    assert docker("images", "-q", "--filter", "reference=luggage-deps:check-*") == ""
+
+
+def test_dirty_builds_leave_no_nameless_image(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """The image that lost its last name is gone."""
+    folder = tmp_path / "project"
+    shutil.copytree(built.folder, folder)
+    nameless = ("images", "-q", "--filter", "dangling=true", "--filter", "label=luggage.seal")
+    before = set(docker(*nameless).split())
+    for number in range(2):
+        with (folder / "example_app/page.py").open("a") as page:
+            page.write(f"\n# {number}\n")
+        docker.create(folder)
+    assert set(docker(*nameless).split()) <= before
+
+
 def test_dirty_tree_is_tagged_so_and_moves_latest(
     dirty: Built, built: Built, docker: Engine
 ) -> None:

@@ -156,6 +156,63 @@ def test_what_differs_from_the_commit_is_told(project: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("how", ["showUntrackedFiles", "assume-unchanged", "skip-worktree"])
+def test_what_git_was_told_not_to_look_at_is_dirty(project: Path, how: str) -> None:
+    """A user's settings of git's make no clean tree of one that differs."""
+    who = ("-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgSign=false")
+    (project / ".gitignore").write_text("build/\n")
+    for words in (("init", "-q"), ("add", "-A"), ("commit", "-q", "-m", "first")):
+        subprocess.run(["git", *who, *words], cwd=project, check=True)
+    if how == "showUntrackedFiles":
+        subprocess.run(
+            ["git", "config", "status.showUntrackedFiles", "no"], cwd=project, check=True
+        )
+        (project / "example_app/evil.py").write_text("")
+    else:
+        words = ["git", "update-index", f"--{how}", "example_app/page.py"]
+        subprocess.run(words, cwd=project, check=True)
+        (project / "example_app/page.py").write_text("EVIL = 1\n")
+    done = _create(project, ENGINE="none", PYTHON="false")
+    assert done.stderr.startswith("dirty    what is packed differs from the commit ")
+
+
+@pytest.mark.parametrize("change", ["none", "byte", "missing", "more"])
+def test_check_compares_files_and_names(tmp_path: Path, change: str) -> None:
+    """The same files with the same bytes, or an error that names those that are not."""
+    for folder in ("build", "again"):
+        (tmp_path / folder).mkdir()
+        for name in ("example.pex", "app.tar", "seal.json"):
+            (tmp_path / folder / name).write_bytes(b"0123456789")
+    names = ("app.tar", "example.pex", "seal.json")
+    lines = [f"{'0' * 64} {'1' * 64}  {name}\n" for name in names]
+    (tmp_path / "build/.inputs").write_text("".join(lines))
+    if change == "byte":
+        (tmp_path / "again/app.tar").write_bytes(b"0123456788")
+    elif change == "missing":
+        (tmp_path / "again/app.tar").unlink()
+    elif change == "more":
+        (tmp_path / "again/zapp.tar").write_bytes(b"")
+    steps = ROOT / "luggage/buildpex/create"
+    script = 'set -eu; for s in say build check; do . "$0/$s.sh"; done; same again'
+    done = subprocess.run(
+        ["sh", "-c", script, steps],
+        cwd=tmp_path,
+        env={**os.environ, "NAME": "example", "PACKAGE": "p", "here": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if change == "none":
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == "check    packed twice, differently: the same bytes of 3 files\n"
+    else:
+        named = "zapp.tar" if change == "more" else "app.tar"
+        assert done.returncode == 1
+        assert f"error: check: packed twice, and not the same: {named}\n" in done.stderr
+        assert "python -m deploy diff build/example.pex build/differing/example.pex" in done.stderr
+        assert (tmp_path / "build/differing/example.pex").exists()
+
+
 @contextlib.contextmanager
 def _started(project: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
