@@ -8,19 +8,28 @@ import json
 import sys
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from luggage.buildpex import deadweight, islands, kept, layers, pex, process, slim, venv, wheelhouse
+from luggage.buildpex import (
+    deadweight,
+    islands,
+    kept,
+    layers,
+    pex,
+    process,
+    slim,
+    splice,
+    venv,
+    wheelhouse,
+)
 from luggage.buildpex.layers import Layer
 from luggage.buildpex.lock import Pin
 from luggage.buildpex.pack import TOOLS
 from luggage.buildpex.target import Target
 from luggage.buildpex.wheelhouse import Wheel
 from luggage.proof import manifest, seal
-from luggage.proof.tree import Entry
 from luggage.seal import packages
 
 PEX_SBOM = "pex.cdx.json"
@@ -78,9 +87,10 @@ class Bench:
 
 @dataclass(frozen=True)
 class Base:
-    """What `make` left in `folder`."""
+    """What `make` left in `folder`, now or earlier."""
 
     folder: Path
+    fresh: bool
     wheels: tuple[manifest.Wheel, ...]
     layers: tuple[Layer, ...]
     debian: Mapping[str, str]
@@ -107,13 +117,16 @@ def kept_or_made(plan: Plan, bench: Bench) -> Base:
         with tempfile.TemporaryDirectory(dir=bench.work) as here:
             _make(plan, replace(bench, work=Path(here)), folder)
 
-    checked = [_STATE, PEX_SBOM, *(["root.tar", "deps.tar", seal.SBOM] if plan.root else [])]
+    checked = [_STATE, PEX_SBOM, splice.FILE]
+    if plan.root:
+        checked += ["root.tar", "deps.tar", seal.SBOM]
     folder = kept.folder(bench.cache, "base", plan.key, make, checked)
     state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
     if not made:
         bench.tell(f"{len(state['wheels'])} wheels kept from before")
     return Base(
         folder,
+        bool(made),
         tuple(manifest.Wheel(**wheel) for wheel in state["wheels"]),
         tuple(Layer(name, folder / f"{name}.tar", it) for name, it in state["layers"].items()),
         state["debian"],
@@ -139,6 +152,21 @@ def _make(plan: Plan, bench: Bench, folder: Path) -> None:
         bench.tell(f"{files} files of dead weight left out, {size:.1f} MB")
     described = [manifest.Wheel(w.name, w.version, w.path.name, w.sha256) for w in checked]
     sums = {"pex": _write(folder / PEX_SBOM, _bom(plan, checked))}
+    workshop = pex.Workshop.at(bench.work / "deps", folder / "pex", bench.environ)
+    built = workshop.folder / "deps.pex"
+    process.run(
+        pex.building(
+            [replace(wheel, path=thin / wheel.path.name) for wheel in checked],
+            built,
+            plan.target,
+            staged=None,
+            entry=None,
+        ),
+        environ=workshop.environ,
+        cwd=workshop.folder / "tmp",
+        subject="pex",
+    )
+    splice.keep(built, folder / splice.FILE)
     made: list[Layer] = []
     debian: dict[str, str] = {}
     if plan.root:
@@ -147,12 +175,11 @@ def _make(plan: Plan, bench: Bench, folder: Path) -> None:
         image = _bom(plan, checked, system)
         sums["image"] = _write(folder / seal.SBOM, image)
         made.append(layers.extend(plan.root.tar, "root", folder / "root.tar"))
-        built = [replace(wheel, path=thin / wheel.path.name) for wheel in checked]
-        workshop = pex.Workshop.at(bench.work / "deps", folder / "pex", bench.environ)
-        with _unpacked(plan.target, workshop, built, plan.root.home) as (where, entries):
-            made.append(
-                layers.write(where, entries, "deps", folder / "deps.tar", {seal.SBOM: image})
-            )
+        home = plan.root.home
+        with venv.unpacked(workshop, built, home):
+            entries = layers.scan(home.parent, home.name)
+            above = {seal.SBOM: image}
+            made.append(layers.write(home.parent, entries, "deps", folder / "deps.tar", above))
     state = {
         "wheels": [asdict(wheel) for wheel in described],
         "layers": {layer.name: layer.listing for layer in made},
@@ -177,22 +204,6 @@ def _bom(plan: Plan, wheels: Sequence[Wheel], system: packages.Root | None = Non
         markers=plan.target.markers,
         needs=wheelhouse.RUNS_ON,
     )
-
-
-@contextmanager
-def _unpacked(
-    target: Target, workshop: pex.Workshop, wheels: Sequence[Wheel], home: Path
-) -> Iterator[tuple[Path, tuple[Entry, ...]]]:
-    """The folder that the environment of the wheels lies in, and all that is in it."""
-    built = workshop.folder / "deps.pex"
-    process.run(
-        pex.building(wheels, built, target, staged=None, entry=None),
-        environ=workshop.environ,
-        cwd=workshop.folder / "tmp",
-        subject="pex",
-    )
-    with venv.unpacked(workshop, built, home):
-        yield home.parent, layers.scan(home.parent, home.name)
 
 
 def _write(path: Path, data: bytes) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from luggage.buildpex import kept, layers, pex, process, sources, venv
+from luggage.buildpex import kept, layers, pex, process, sources, splice, venv
 from luggage.buildpex.base import PEX_SBOM, Base, Root
 from luggage.buildpex.layers import Layer
 from luggage.buildpex.pack import Pack
@@ -37,23 +37,32 @@ class Upper:
         workshop = Workshop.at(work / "pex", self.base.pex_root, environ)
         described = Source(manifest.FILE, self.manifest)
         bom = Source(SBOM, (self.base.folder / PEX_SBOM).read_bytes())
-        staged = work / "sources"
-        staged.mkdir()
-        sources.stage([*self.sources, described, bom], staged)
         made = out / f"{self.pack.name}.pex"
-        packing = pex.building(
-            self.base.slim, made, self.target, staged=staged, entry=self.pack.entry
-        )
+        packing = self._packing([*self.sources, described, bom], work, made)
         if root is None:
-            _run(workshop, [packing])
+            _run(workshop, packing)
             return made, ()
         own = [it for it in self.sources if not _is_infrastructure(it)]
         stage = work / "app"
         compiling = self._stage(workshop, [*own, described], stage, root.home)
-        _run(workshop, [packing, *compiling])
+        _run(workshop, [*packing, *compiling])
         entries = layers.scan(stage, root.home.name)
         app = layers.write(stage, entries, "app", out / "app.tar")
         return made, (self._infrastructure(workshop, root, work, cache), app)
+
+    def _packing(self, packed: Sequence[Source], work: Path, output: Path) -> list[list[str]]:
+        """What has yet to run for the pex to be at `output`.
+
+        Upon a base that was made just now pex itself packs: what `create --check` compares with.
+        """
+        skeleton = self.base.folder / splice.FILE
+        if not self.base.fresh and splice.write(skeleton, packed, self.pack.entry, output):
+            return []
+        staged = work / "sources"
+        staged.mkdir()
+        sources.stage(packed, staged)
+        slim = self.base.slim
+        return [pex.building(slim, output, self.target, staged=staged, entry=self.pack.entry)]
 
     def _infrastructure(self, workshop: Workshop, root: Root, work: Path, cache: Path) -> Layer:
         packed = [it for it in self.sources if _is_infrastructure(it)]
