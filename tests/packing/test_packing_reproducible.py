@@ -124,8 +124,8 @@ def test_a_damaged_cache_is_made_anew(first: Path, pristine: Checkout, tmp_path:
     data = bytearray((base / "deps.tar").read_bytes())
     data[len(data) // 2] ^= 1
     (base / "deps.tar").write_bytes(data)
-    (part,) = cache.glob("luggage-*")
-    (part / "SUMS.json").unlink()
+    for part in cache.glob("luggage-*"):
+        (part / "SUMS.json").unlink()
     again = make_layers(pristine, tmp_path / "work", first / "app", cache=cache)
     assert again == digests(first / "work/out")
 
