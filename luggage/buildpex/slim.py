@@ -40,7 +40,8 @@ class Slimmed:
 def wanted(sources: Iterable[Source], rules: Iterable[Rule]) -> frozenset[str]:
     """What the sources import, or name, that a rule might drop from a wheel; mostly nothing.
 
-    So it may stand in the key of a cache, beside the lock and the rules.
+    So it may stand in the key of a cache, beside the lock and the rules. A slash stands behind a
+    name whose files may be read.
     """
     folders = {rule.path.rstrip("/").rpartition("/")[2] for rule in rules if not rule.keep}
     spelt = re.compile("|".join(map(re.escape, sorted(folders))).encode())
@@ -49,9 +50,9 @@ def wanted(sources: Iterable[Source], rules: Iterable[Rule]) -> frozenset[str]:
     for source in sources:
         own.add(source.path.split("/")[0].removesuffix(".py"))
         if source.path.endswith(".py") and spelt.search(source.data):
-            found |= named(source.data, _package(source.path))
-    names = (name.split(".") for name in found)
-    return frozenset(".".join(n) for n in names if n[0] not in own and folders.intersection(n))
+            found |= _asked(source.data, _package(source.path))
+    names = ((name, name.rstrip("/").split(".")) for name in found)
+    return frozenset(it for it, n in names if n[0] not in own and folders.intersection(n))
 
 
 def wheel(
@@ -77,9 +78,10 @@ def wheels(
 ) -> tuple[Slimmed, ...]:
     """Write each wheel into `into` without what the rules drop, in the order of `paths`.
 
-    A module stays that another wheel imports, or that is `wanted`, and what it imports with it. A
-    wheel that loses nothing is copied as it is. Files are stored, not compressed: no zlib shows in
-    the bytes. Raises LuggageError where a wheel is none.
+    A module stays that another wheel imports, or that is `wanted`, and what it imports with it; so
+    do the files of a package that is named where files are read. A wheel that loses nothing is
+    copied as it is. Files are stored, not compressed: no zlib shows in the bytes. Raises
+    LuggageError where a wheel is none.
     """
     if keep_all:
         return tuple(Slimmed(Path(shutil.copyfile(p, into / p.name)), 0, 0) for p in paths)
@@ -131,12 +133,13 @@ class _Wheel:
         """Keep a module after all, and the files beside it where it reads any."""
         self.dropped.discard(path)
         if path.endswith(".py") and _READS_FILES.search(self.text(path)):
-            folder = path.rpartition("/")[0] + "/"
-            self.dropped -= {
-                other
-                for other in self.dropped
-                if other.startswith(folder) and not other.endswith(_MODULE)
-            }
+            self.keep_beside(path)
+
+    def keep_beside(self, path: str) -> None:
+        """Keep the files beside a module, and below, that are no modules."""
+        folder = path.rpartition("/")[0] + "/"
+        beside = {it for it in self.dropped if it.startswith(folder)}
+        self.dropped -= {it for it in beside if not it.endswith(_MODULE)}
 
 
 def _installed(name: str) -> str | None:
@@ -158,6 +161,12 @@ def _package(path: str) -> str:
     return path.rpartition("/")[0].replace("/", ".")
 
 
+def _asked(text: bytes, package: str) -> set[str]:
+    """What a module names; once more with a slash behind it where the module reads files."""
+    names = named(text, package)
+    return names | {f"{name}/" for name in names} if _READS_FILES.search(text) else names
+
+
 def _revive(wheels: Sequence[_Wheel], wanted: Iterable[str]) -> None:
     """Take out of `dropped` what is imported by anything that stays, and by what it imports."""
     out = {
@@ -168,6 +177,7 @@ def _revive(wheels: Sequence[_Wheel], wanted: Iterable[str]) -> None:
     }
     if not out:
         return
+    packages = {f"{name}/": it for name, it in out.items() if it[1].endswith("/__init__.py")}
     # An import has to spell the first part of the name that is not kept.
     firsts = {next(p for p in _prefixes(module) if p in out) for module in out}
     words = "|".join(sorted(re.escape(first.rpartition(".")[2]) for first in firsts))
@@ -179,17 +189,21 @@ def _revive(wheels: Sequence[_Wheel], wanted: Iterable[str]) -> None:
         for path in one.modules(kept):
             text = one.text(path)
             if spelt.search(text):
-                asked += named(text, _package(path))
+                asked += _asked(text, _package(path))
         for path in kept:
             if path.endswith(".dist-info/entry_points.txt"):
                 asked += re.findall(r"[\w.]+", one.text(path).decode(errors="replace"))
     while asked:
-        for prefix in _prefixes(asked.pop()):
+        name = asked.pop()
+        if name in packages:
+            one, path = packages[name]
+            one.keep_beside(path)
+        for prefix in _prefixes(name.rstrip("/")):
             if found := out.pop(prefix, None):
                 one, path = found
                 one.revive(path)
                 if path.endswith(".py"):
-                    asked += named(one.text(path), _package(path))
+                    asked += _asked(one.text(path), _package(path))
 
 
 def _prefixes(module: str) -> list[str]:

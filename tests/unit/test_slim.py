@@ -138,6 +138,34 @@ def test_files_beside_a_module_stay_where_it_reads_any(tmp_path: Path, out: Path
     assert "a/tests/data/d.json" not in _left(slim.wheel(_wheel(tmp_path, plain), out, RULES).path)
 
 
+@pytest.mark.parametrize(
+    "reader",
+    [
+        "ref = resources.files('a.tests').joinpath('d.json')\n",
+        "import a.tests\nref = open(a.tests.__path__[0] + '/d.json')\n",
+        "from . import tests\nref = pkgutil.get_data(tests.__name__, 'd.json')\n",
+    ],
+)
+def test_data_of_a_named_package_stays_for_a_module_that_reads_files(
+    tmp_path: Path, out: Path, reader: str
+) -> None:
+    """Whoever names it first, from this wheel, another one, or the sources; the tests still go."""
+    files = {"a/tests/d.json": "{}", "a/b.py": "import a.tests\n", **TESTS}
+    plain = _left(slim.wheel(_wheel(tmp_path, files), out, RULES).path)
+    assert plain == {"a/b.py", "a/tests/__init__.py"}
+    wheel = _wheel(tmp_path, {**files, "a/core.py": reader})
+    left = {"a/core.py", "a/b.py", "a/tests/__init__.py", "a/tests/d.json"}
+    assert _left(slim.wheel(wheel, out, RULES).path) == left
+    if "from ." in reader:
+        return
+    other = _wheel(tmp_path, {"b.py": reader}, name="b")
+    done = slim.wheels([_wheel(tmp_path, files), other], out, RULES)
+    assert _left(done[0].path) == left - {"a/core.py"}
+    wanted = slim.wanted([Source("app/page.py", reader.encode())], RULES)
+    done = slim.wheels([_wheel(tmp_path, files)], out, RULES, wanted=wanted)
+    assert _left(done[0].path) == left - {"a/core.py"}
+
+
 def test_another_wheel_is_asked_as_well(tmp_path: Path, out: Path) -> None:
     """What one wheel imports of another stays in that other."""
     first = _wheel(tmp_path, {"a/tests/helper.py": "", **TESTS})
