@@ -80,6 +80,8 @@ def main(
         waiting = warm.taken(os.environ)
         if waiting is not None:
             stack.callback(waiting.end)
+            if web is None:
+                waiting.end()
         proved = proven.prove(os.environ, secrets)
         opened = secrets.open() if secrets is not None else None
         if check is not None:
@@ -112,10 +114,10 @@ def main(
         where = listen.url(server.host, server.port) if web is not None else "no web server"
         names = ", ".join(process.name for process in wanted)
         environment = f", environment {opened.environment}" if opened is not None else ""
-        if proved.kind != "checkout":
+        if proved.kind != "checkout" or proved.asked:
             supervisor.output.say(str(proved))
         supervisor.output.say(f"{where}{environment}: starting {names}")
-        if waiting is not None:
+        if waiting is not None and started:
             waiting.let_be()
         status = supervisor.run()
         write.flush(LAST_LINES)

@@ -76,9 +76,13 @@ def differing(
     folders = _by_folder(listed, outside)
     look = Look(root, own, outside, frozenset(besides))
     one, two = _halves(folders)
-    other = _Helper(look, two) if two and _is_worth_it() else None
-    wrong = look.at(one)
-    more = other.result() if other else None
+    other = _helper(look, two) if two and _is_worth_it() else None
+    try:
+        wrong = look.at(one)
+        more = other.result() if other else None
+    finally:
+        if other:
+            other.end()
     wrong |= look.at(two) if more is None else more
     sizes = [it.size for names in folders.values() for it in names.values() if it.kind == b"file"]
     return Found(len(sizes), sum(sizes), dict(sorted(wrong.items())))
@@ -97,8 +101,13 @@ class _Helper:
     """A child process that looks at its share meanwhile."""
 
     def __init__(self, look: Look, folders: Folders) -> None:
-        self._end, write = os.pipe()
-        self._process = os.fork()
+        end, write = os.pipe()
+        try:
+            self._process = os.fork()
+        except OSError:
+            os.close(end)
+            os.close(write)
+            raise
         if self._process == 0:
             try:
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -108,17 +117,28 @@ class _Helper:
             finally:
                 os._exit(0)
         os.close(write)
+        self._end = os.fdopen(end, "rb")
 
     def result(self) -> dict[str, str] | None:
         """What it found, or None where it did not end as it should."""
-        with open(self._end, "rb") as file:
-            told = file.read()
-        os.waitpid(self._process, 0)
         try:
-            wrong: dict[str, str] = json.loads(told)["wrong"]
+            wrong: dict[str, str] = json.loads(self._end.read())["wrong"]
         except ValueError:
             return None
         return wrong
+
+    def end(self) -> None:
+        """It is not needed any more, whether it has told what it found or not."""
+        self._end.close()
+        os.kill(self._process, signal.SIGKILL)
+        os.waitpid(self._process, 0)
+
+
+def _helper(look: Look, folders: Folders) -> _Helper | None:
+    try:
+        return _Helper(look, folders)
+    except OSError:
+        return None  # a limit of processes or descriptors: one process does all
 
 
 def _plain(name: bytes) -> bytes:

@@ -15,6 +15,7 @@ from luggage.proof.manifest import Manifest
 from luggage.proof.seal import Seal
 
 APP = "app"
+PEX_INFO = "PEX-INFO"  # in the root of what pex unpacked
 MOST = 10
 
 
@@ -38,8 +39,14 @@ class Place:
 
     @property
     def is_packed(self) -> bool:
-        """Whether it is an artifact at all, and no checkout."""
-        return self.is_image or (self.site / manifest.FILE).exists()
+        """Whether it is an artifact at all, and no checkout: also one that lost its manifest."""
+        return self.is_image or (self.site / manifest.FILE).exists() or self._is_unpacked
+
+    @property
+    def _is_unpacked(self) -> bool:
+        """Whether pex made it; other programs are a pex, too, and so run a checkout with PEX."""
+        above = self.site.parents
+        return self.pex is not None and len(above) > 3 and (above[2] / PEX_INFO).exists()
 
 
 @dataclass(frozen=True)
@@ -89,17 +96,13 @@ def pex(place: Place, told: Manifest | None) -> Proved:
     """
     found = sources.differing(place.site, told.files if told else {})
     wrong = _few(found.wrong)
-    data = read(place.pex.parent / seal.FILE) if place.pex else None
-    if place.pex is None or data is None:
+    if place.pex is None:
         return Proved(found, wrong)
-    try:
-        stated = seal.parse(data)
-    except canonical.FormError:
+    beside = place.pex.parent / seal.FILE
+    data = read(beside)
+    if data is None:
         return Proved(found, wrong)
-    with place.pex.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if stated.pex != digest or stated.manifest != told:
-        return Proved(found, wrong)
+    wrong += _of_another(beside, data, place.pex, told)
     return Proved(found, wrong, data, read(place.pex.parent / seal.SIGNATURE))
 
 
@@ -111,6 +114,24 @@ def read(path: Path) -> bytes | None:
         return None
     except OSError as error:
         raise LuggageError(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _of_another(path: Path, data: bytes, pex: Path, told: Manifest | None) -> list[str]:
+    """Why the seal in `data`, which lies at `path`, is not that of the file `pex`."""
+    try:
+        stated = seal.parse(data)
+    except canonical.FormError as error:
+        return [f"{path}: {error.message}"]
+    try:
+        with pex.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        return [f"{pex}: cannot be read: {error.strerror}"]
+    if stated.pex != digest:
+        return [f"{path}: is of another pex"]
+    if told is not None and stated.manifest != told:
+        return [f"{path}: names another manifest than {manifest.FILE}"]
+    return []
 
 
 def _seal(data: bytes | None, folder: Path, wrong: list[str]) -> Seal | None:

@@ -27,6 +27,7 @@ class Report:
     """What was proved: how many files and bytes were hashed, and by which key the seal is signed.
 
     `kind` is `image`, `pex` or, where nothing was packed and so nothing proved, `checkout`.
+    `has_signature` says whether there is one, checked or not; `asked` whether the key wants one.
     """
 
     kind: str
@@ -35,12 +36,17 @@ class Report:
     serial: int | None = None
     signed_by: str | None = None
     seconds: float | None = None
+    has_signature: bool = False
+    asked: bool = False
 
     def __str__(self) -> str:
         if self.kind == "checkout":
-            return "a checkout: not sealed"
+            more = ", though the key is for signed releases" if self.asked else ""
+            return f"a checkout: not sealed{more}"
         count = "1 file" if self.files == 1 else f"{self.files:,} files"
         by = f"signed by {self.signed_by}" if self.signed_by else "unsigned"
+        if self.has_signature and not self.signed_by:
+            by = "signature not checked: the key names no verify key"
         serial = "" if self.serial is None else f", serial {self.serial}"
         took = "" if self.seconds is None else f" ({self.seconds * 1000:.0f} ms)"
         return f"{self.kind}: {count} as packed{took}, {by}{serial}"
@@ -52,8 +58,9 @@ def check(place: Place, bundle: Bundle | None, sealed: Sealed | None = None) -> 
     `sealed` are the texts of the sealed values, by environment and secret, as the running config
     module has them. All that is wrong is told in one LuggageError.
     """
+    asked = bundle is not None and bundle.verify_key is not None
     if not place.is_packed:
-        return Report("checkout")
+        return Report("checkout", asked=asked)
     data = read(place.site / manifest.FILE)
     kind = "image" if place.is_image else "pex"
     wrong: list[str] = []
@@ -68,7 +75,15 @@ def check(place: Place, bundle: Bundle | None, sealed: Sealed | None = None) -> 
             "get it again from where it was built; nothing was opened",
         )
     signer = _signer(place, told, bundle, proved)
-    return Report(kind, proved.found.files, proved.found.size, told.serial, signer)
+    return Report(
+        kind,
+        proved.found.files,
+        proved.found.size,
+        told.serial,
+        signer,
+        has_signature=proved.signature is not None,
+        asked=asked,
+    )
 
 
 def _manifest(data: bytes | None, place: Place, wrong: list[str]) -> Manifest | None:
@@ -128,12 +143,14 @@ def _signer(place: Place, told: Manifest, bundle: Bundle | None, proved: Proved)
     if least is not None and (told.serial is None or told.serial < least):
         there = "has no serial" if told.serial is None else f"has serial {told.serial}"
         wrong.append(f"this {kind} {there}, but the key is for {least} and later ones")
-        hints.append("start a later release, or lower the minimum: python -m deploy bundle")
+        hints.append(_LATER if told.serial else _NO_SERIAL)
     if wrong:
         raise LuggageError(all_wrong(wrong), "\n".join(hints))
     return key.id
 
 
+_LATER = "start a later release, or lower the minimum: python -m deploy bundle"
+_NO_SERIAL = "python -m deploy serial --raise, commit that, pack with ./create, and sign again"
 _UNSIGNED = {
     "image": "sign it: python -m deploy sign, and then: ./create",
     "pex": f"put {seal.FILE} and {seal.SIGNATURE}, made with this pex, beside its file",

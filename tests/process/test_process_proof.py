@@ -11,7 +11,8 @@ import pytest
 from running import CANARY, PACKAGE, Made, free_port, started
 from unpacked import Packed, pack
 
-from luggage.crypto import signing
+from luggage.crypto import Secret, keys, signing
+from luggage.crypto.keys import Bundle
 
 
 @pytest.fixture
@@ -118,9 +119,36 @@ def test_what_the_key_asks_for_and_is_not_there_is_refused(packed: Packed) -> No
 
 
 def test_a_checkout_is_started_without_a_word(made: Made) -> None:
-    """Nothing was packed: nothing is checked, also with a bundle for signed releases."""
+    """Nothing was packed: nothing is checked."""
     with started(made) as running:
         running.wait_for("starting gunicorn, loop, spare$")
-        assert "packed" not in running.text
+        assert "packed" not in running.text and "sealed" not in running.text
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
+
+
+def test_a_checkout_that_gets_a_key_for_signed_releases_says_so(made: Made) -> None:
+    """Nothing is checked there either, and whoever relies on it must see that."""
+    (key,) = keys.parse_keys(Secret(made.key)).keys
+    bundle = Bundle((key,), signing.generate().public.raw, 1).dump().reveal()
+    with started(made, SECRET_KEY=str(bundle)) as running:
+        running.wait_for("a checkout: not sealed, though the key is for signed releases$")
+        running.wait_for("starting gunicorn, loop, spare$")
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
+def test_a_pex_that_lost_its_manifest_is_no_checkout(packed: Packed) -> None:
+    """pex's own file beside it tells what it is."""
+    (packed.site / "luggage-manifest.json").unlink()
+    (packed.site.parents[2] / "PEX-INFO").touch()
+    text = refused(packed, "start")
+    assert "error: this pex is not what was packed" in text
+    assert "luggage-manifest.json: missing" in text
+
+
+def test_a_seal_of_another_pex_is_told_with_a_bare_key(packed: Packed) -> None:
+    """Two releases were mixed up, and `unsigned` would say that there is no signature."""
+    packed.sign(signing.generate())
+    packed.pex.write_bytes(b"the next pex")
+    assert "seal.json: is of another pex" in refused(packed, "start")

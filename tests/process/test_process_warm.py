@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from running import PACKAGE, Made, Running, started
+from unpacked import pack
 
 
 @contextmanager
@@ -122,6 +123,23 @@ def test_it_ends_with_a_supervisor_that_is_told_to_stop(made: Made, number: sign
         assert running.wait() == 0
         assert is_gone(waiting)
         assert running.lines == []
+
+
+def test_nothing_waits_where_no_web_server_is_wanted(made: Made) -> None:
+    """An artifact begins it before it knows its table; one without a web server ends it."""
+    path = made.folder / PACKAGE / "start.py"
+    text = path.read_text()
+    path.write_text(text.replace(f'    run.Web("{PACKAGE}.app:app"),\n', ""))
+    assert path.read_text() != text
+    packed = pack(made)
+    words = [str(packed.python), "-I", "-m", "luggage", "start"]
+    with started(made, instead=words) as running:
+        running.wait_for("no web server, environment test: starting loop, spare$")
+        running.wait_for("loop +. the secret has 24 letters")
+        found = [line for line in running.tree().values() if "gunicorn" in line]
+        assert found == []
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
 
 
 def test_one_that_dies_is_replaced(made: Made) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,9 @@ def image(tmp_path: Path) -> Image:
     return Image(tmp_path / "root")
 
 
+NOT_CHECKED = "signature not checked: the key names no verify key"
+
+
 def refused(image: Image, *told: str, bundle: Bundle | None = None) -> LuggageError:
     """The one refusal, in which each text of `told` stands."""
     with pytest.raises(LuggageError) as caught:
@@ -35,15 +39,16 @@ def refused(image: Image, *told: str, bundle: Bundle | None = None) -> LuggageEr
     return caught.value
 
 
-def test_a_bare_key_starts_what_was_packed_and_says_unsigned(image: Image) -> None:
-    """Every file of the listings was read; nobody asked for a signature."""
-    image.sign(signing.generate())
-    for bundle in (None, Bundle((keys.generate(),))):
+def test_a_bare_key_starts_what_was_packed_and_says_what_it_did_not_check(image: Image) -> None:
+    """Every file of the listings was read; whether there is a signature is told as it is."""
+    for bundle, told in ((None, "unsigned"), (Bundle((keys.generate(),)), NOT_CHECKED)):
+        if bundle:
+            image.sign(signing.generate())
         report = start.check(image.place(), bundle, SEALED)
         assert (report.kind, report.files, report.signed_by) == ("image", len(FILES) + 1, None)
         manifested = (image.root / SITE / manifest.FILE).stat().st_size
         assert report.size == sum(map(len, FILES.values())) + manifested
-        assert str(report) == f"image: {len(FILES) + 1} files as packed, unsigned, serial 7"
+        assert str(report) == f"image: {len(FILES) + 1} files as packed, {told}, serial 7"
 
 
 @pytest.mark.parametrize("path", [*FILES, f"{SITE}/{manifest.FILE}"])
@@ -190,6 +195,46 @@ def test_no_process_is_left(image: Image) -> None:
     assert before == (children.read_text(), len(list(Path("/proc/self/fd").iterdir())))
 
 
+def test_no_process_is_left_where_the_check_is_interrupted(
+    image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TERM, which ends the start meanwhile, leaves no helper and no pipe."""
+    children = Path(f"/proc/self/task/{os.getpid()}/children")
+    start.check(image.place(), None, SEALED)
+    before = (children.read_text(), len(list(Path("/proc/self/fd").iterdir())))
+    mine, listdir = os.getpid(), os.listdir
+
+    def leave(path: int | str) -> list[str]:
+        if isinstance(path, int) and os.getpid() == mine:
+            raise SystemExit(0)
+        if isinstance(path, int):
+            time.sleep(5)
+        return listdir(path)
+
+    began = time.monotonic()
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    monkeypatch.setattr(os, "listdir", leave)
+    with pytest.raises(SystemExit):
+        start.check(image.place(), None, SEALED)
+    assert before == (children.read_text(), len(list(Path("/proc/self/fd").iterdir())))
+    assert time.monotonic() - began < 4, "it is not waited for until it has done its share"
+
+
+def test_where_no_process_can_be_had_one_does_all(
+    image: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A limit of processes is no reason not to start."""
+
+    def refuse() -> int:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    monkeypatch.setattr(os, "fork", refuse)
+    assert start.check(image.place(), None, SEALED).files == len(FILES) + 1
+    assert before == len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_what_an_engine_fills_is_no_damage(image: Image) -> None:
     """Its own files and mounts, outside /app: hosts, /run, /tmp, volumes, and what it hides."""
     root = image.root
@@ -306,14 +351,34 @@ def test_a_serial_below_the_minimum_is_refused(tmp_path: Path, serial: int | Non
     image.sign(key)
     bundle = Bundle((keys.generate(),), key.public.raw, 7)
     told = "has no serial" if serial is None else "has serial 6"
-    refused(image, f"this image {told}, but the key is for 7 and later ones", bundle=bundle)
+    error = refused(image, f"this image {told}, but the key is for 7 and later ones", bundle=bundle)
+    raised = "serial --raise" in (error.hint or "")
+    assert raised == (serial is None), "lowering the minimum helps only what has a serial"
     assert start.check(image.place(), replace(bundle, minimum_serial=6) if serial else None)
 
 
 def test_a_checkout_is_not_checked(tmp_path: Path) -> None:
-    """Nothing was packed, so nothing can differ from it."""
-    report = start.check(Place(tmp_path, tmp_path), None, SEALED)
-    assert str(report) == "a checkout: not sealed"
+    """Nothing was packed, so nothing can differ from it; a key for signed releases makes it told.
+
+    Whoever runs it with some other pex, which sets PEX, has no artifact for that.
+    """
+    for place in (Place(tmp_path, tmp_path), Place(tmp_path, tmp_path, tmp_path / "tool.pex")):
+        report = start.check(place, None, SEALED)
+        assert (str(report), report.asked) == ("a checkout: not sealed", False)
+        bundle = Bundle((keys.generate(),), signing.generate().public.raw, 1)
+        report = start.check(place, bundle, SEALED)
+        assert report.asked
+        assert str(report) == "a checkout: not sealed, though the key is for signed releases"
+
+
+def test_a_pex_without_its_manifest_is_no_checkout(tmp_path: Path) -> None:
+    """What pex unpacked is known by pex's own file, so that losing the manifest is told."""
+    image = Image(tmp_path / "root")
+    (image.root / SITE / manifest.FILE).unlink()
+    (image.root / "app/PEX-INFO").touch()
+    place = Place(image.root / SITE, tmp_path / "other", tmp_path / "example.pex")
+    with pytest.raises(LuggageError, match=r"not what was packed\n.*manifest\.json: missing"):
+        start.check(place, None, SEALED)
 
 
 def test_a_pex_is_compared_with_its_manifest(tmp_path: Path) -> None:
@@ -358,9 +423,70 @@ def test_a_pex_is_signed_by_what_lies_beside_its_file(tmp_path: Path) -> None:
         (image.root / seal.FOLDER / name).rename(tmp_path / name)
     assert start.check(place, bundle, SEALED).signed_by == key.public.id
     assert start.check(place, None, SEALED).signed_by is None
+    assert NOT_CHECKED in str(start.check(place, None, SEALED))
+    (tmp_path / seal.SIGNATURE).unlink()
+    assert "unsigned" in str(start.check(place, None, SEALED))
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_seal_that_is_not_of_the_pex_beside_it_is_told(tmp_path: Path, signed: bool) -> None:
+    """Of another pex, of another manifest, damaged: whatever the key asks for."""
+    image = Image(tmp_path / "root")
+    bundle = Bundle((keys.generate(),), signing.generate().public.raw, 7) if signed else None
+    pex = tmp_path / "example.pex"
     pex.write_bytes(b"another pex")
-    with pytest.raises(LuggageError, match="this pex is unsigned"):
+    place = Place(image.root / SITE, tmp_path / "other", pex)
+    image.reseal(pex=digest(b"pex"))
+    beside = tmp_path / seal.FILE
+    for change, told in (
+        ({"pex": digest(b"pex")}, f"{beside}: is of another pex"),
+        (
+            {"pex": digest(b"another pex"), "manifest": replace(image.manifest, commit="d1" * 20)},
+            f"{beside}: names another manifest than {manifest.FILE}",
+        ),
+    ):
+        image.reseal(**change)
+        beside.write_bytes((image.root / SEAL).read_bytes())
+        with pytest.raises(LuggageError) as caught:
+            start.check(place, bundle, SEALED)
+        assert caught.value.message.splitlines() == ["this pex is not what was packed", told]
+    beside.write_bytes(b"{")
+    with pytest.raises(LuggageError, match=r"seal\.json: seal: not JSON"):
         start.check(place, bundle, SEALED)
+
+
+def test_a_link_to_a_folder_in_a_pex_is_told(tmp_path: Path) -> None:
+    """Python follows it: what lies behind it was not packed."""
+    image = Image(tmp_path / "root")
+    place = Place(image.root / SITE, tmp_path / "other")
+    (tmp_path / "elsewhere").mkdir()
+    (image.root / SITE / "luggage/more").symlink_to(tmp_path / "elsewhere")
+    (image.root / SITE / "example_app/__pycache__").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LuggageError) as caught:
+        start.check(place, None, SEALED)
+    assert [line.rpartition(f"{SITE}/")[2] for line in caught.value.message.splitlines()[1:]] == [
+        "example_app/__pycache__: was not packed",
+        "luggage/more: was not packed",
+    ]
+
+
+def test_a_folder_of_a_pex_that_cannot_be_listed_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may hold anything. (Root reads every folder, so the kernel is told to refuse.)"""
+    image = Image(tmp_path / "root")
+    closed = image.root / SITE / "example_app/closed"
+    closed.mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if os.fspath(path) == os.fspath(closed):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.raises(LuggageError, match="closed: cannot be read: Permission denied"):
+        start.check(Place(image.root / SITE, tmp_path / "other"), None, SEALED)
 
 
 def test_mount_points_are_read_as_the_kernel_writes_them() -> None:
