@@ -10,6 +10,19 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+# What Go calls a machine, by what Python calls it, where these differ.
+_MACHINES = {
+    "x86_64": "amd64",
+    "aarch64": "arm64",
+    "i386": "386",
+    "i486": "386",
+    "i586": "386",
+    "i686": "386",
+    "armv6l": "arm",
+    "armv7l": "arm",
+    "armv8l": "arm",
+    "loongarch64": "loong64",
+}
 _PYTHON = ["/app/bin/python", "-I", "-m", "luggage"]
 _SECOND = 1_000_000_000  # engines count nanoseconds
 EXACT: Mapping[str, Any] = {
@@ -40,13 +53,18 @@ _PORT = re.compile(r"[0-9]{1,5}/(tcp|udp)")
 
 
 def problems(
-    image: Mapping[str, Any], allowed: Sequence[str] = (), labels: Mapping[str, str] | None = None
+    image: Mapping[str, Any],
+    platform: str,
+    allowed: Sequence[str] = (),
+    labels: Mapping[str, str] | None = None,
 ) -> Iterator[str]:
-    """How the configuration differs; `allowed` names further variables that it may have, and
-    `labels` has the values of those that must be true where they stand.
+    """How the configuration differs; `platform` is the manifest's, `allowed` names further
+    variables that it may have, `labels` has the values of those that must be true where they stand.
     """
-    if image.get("os") != "linux":
-        yield f"configuration: os is {image.get('os')!r}"
+    system, _, machine = platform.partition("-")
+    for word, wanted in (("os", system), ("architecture", _MACHINES.get(machine, machine))):
+        if image.get(word) != wanted:
+            yield f"configuration: {word} is {_told(image.get(word))}, and not {wanted!r}"
     found = image.get("config")
     if not isinstance(found, dict):
         yield "configuration: the image has none"

@@ -7,21 +7,29 @@ What `docker save` and `podman save` write: a docker-archive (manifest.json), an
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from luggage.errors import LuggageError
 from luggage.proof import canonical
-from luggage.seal import artifact, layered
+from luggage.seal import artifact, layered, stated
 from luggage.seal.artifact import Artifact
 from luggage.seal.layered import Place
-from luggage.seal.tarred import Reader, TarError
+from luggage.seal.tarred import Member, Reader, TarError
 
 _BLOB = re.compile(r"sha256:([0-9a-f]{64})")
 _NAMED = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?")
 _DOCKER, _OCI = "manifest.json", "index.json"
+_FORMS = {_DOCKER, _OCI, "oci-layout", "repositories"}
+_OLD_LAYER = re.compile(r"[0-9a-f]{64}/layer\.tar")
+_OLD_TARGET = re.compile(r"\.\./[0-9a-f]{64}(/layer\.tar|\.tar)")
+_OF_OCI = "application/vnd.oci.image."
+_OF_DOCKER = "application/vnd.docker.distribution.manifest."
+_KINDS = {
+    "layers": {f"{_OF_OCI}manifest.v1+json", f"{_OF_DOCKER}v2+json"},
+    "manifests": {f"{_OF_OCI}index.v1+json", f"{_OF_DOCKER}list.v2+json"},
+}
 
 
 def load(file: BinaryIO, name: str, *, image: str | None, squeeze: bool) -> Artifact:
@@ -48,6 +56,10 @@ class _Archive:
         for member in Reader(file.read, self._skip):
             if member.kind == "file":
                 self.places[member.path] = Place(file.tell(), member.size)
+            elif member.kind != "dir":
+                _check_link(member)
+            elif member.path in _FORMS:
+                raise TarError(f"{member.path!r}: a folder, where a file belongs")
 
     def _skip(self, size: int) -> None:
         if self.file.tell() + size > self.size:
@@ -58,11 +70,13 @@ class _Archive:
         ways = [self._docker()] if _DOCKER in self.places else []
         if _OCI in self.places:
             ways.append(self._oci())
+        if "repositories" in self.places and _DOCKER not in self.places:
+            raise TarError("in a format that engines no longer write", "save it with a newer one")
         if not ways:
             raise TarError(
                 "neither a pex nor a saved image", "docker save IMAGE -o FILE makes such a file"
             )
-        if len({config for config, _ in ways}) > 1:
+        if any(way != ways[0] for way in ways):
             raise TarError(f"{_DOCKER} and {_OCI} name different images")
         config, layers = ways[0]
         raw = self._read(config)
@@ -70,11 +84,11 @@ class _Archive:
         digest = hashlib.sha256(raw).hexdigest()
         if named is None or named[1] != digest:
             raise TarError("the configuration is not the one that its name tells")
-        members = _object(raw, config)
+        members = stated.document(raw, config)
         for word in members:
             if word != word.casefold():
                 raise TarError(f"the configuration has a member {word!r}")
-        diff_ids = _dict(members.get("rootfs"), "rootfs").get("diff_ids")
+        diff_ids = stated.members(members.get("rootfs"), "rootfs").get("diff_ids")
         if not isinstance(diff_ids, list) or len(diff_ids) != len(layers):
             raise TarError("the configuration does not name each of its layers")
         tree = layered.Tree()
@@ -97,31 +111,44 @@ class _Archive:
 
     def _docker(self) -> tuple[str, list[str]]:
         """Paths of the configuration and of the layers, as manifest.json tells them."""
-        images = _parsed(self._read(_DOCKER), _DOCKER)
-        found = [_dict(it, _DOCKER) for it in _list(images, _DOCKER)]
-        one = self._one([(it, tuple(map(str, _list(it.get("RepoTags"), "")))) for it in found])
-        return str(one.get("Config")), [str(it) for it in _list(one.get("Layers"), _DOCKER)]
+        images = stated.parsed(self._read(_DOCKER), _DOCKER)
+        found = [stated.members(it, _DOCKER) for it in stated.items(images, _DOCKER)]
+        one = self._one([(it, _tags(it)) for it in found])
+        return str(one.get("Config")), [str(it) for it in stated.items(one.get("Layers"), _DOCKER)]
 
     def _oci(self) -> tuple[str, list[str]]:
         """The same, as index.json tells them."""
-        index = _object(self._read(_OCI), _OCI)
-        found = [_dict(it, _OCI) for it in _list(index.get("manifests"), _OCI)]
-        one = self._one([(it, tuple(map(str, _notes(it)))) for it in found])
-        image = _object(self._blob(one), _OCI)
+        index = stated.document(self._read(_OCI), _OCI)
+        found = [stated.members(it, _OCI) for it in stated.items(index.get("manifests"), _OCI)]
+        one = self._one([(it, tuple(map(str, _names(it)))) for it in found])
+        image = self._described(one)
         if "layers" not in image:
             # An index: of platforms, of which the file may hold one, and notes on how it was built.
-            inner = [_dict(it, _OCI) for it in _list(image.get("manifests"), _OCI)]
+            inner = [stated.members(it, _OCI) for it in stated.items(image.get("manifests"), _OCI)]
             there = [it for it in inner if self._path(it) in self.places and not _is_note(it)]
             if len(there) != 1:
                 raise TarError(
                     f"holds {len(there)} platforms", "save one of them alone: --platform"
                 )
-            image = _object(self._blob(there[0]), _OCI)
-        layers = [_dict(it, _OCI) for it in _list(image["layers"], _OCI)]
+            image = self._described(there[0])
+        if "layers" not in image:
+            raise TarError("holds an index in an index")
+        layers = [stated.members(it, _OCI) for it in stated.items(image["layers"], _OCI)]
         for layer in layers:
             if "zstd" in str(layer.get("mediaType")):
                 raise TarError("its layers are compressed with zstd", "save it as a docker-archive")
-        return self._path(_dict(image.get("config"), _OCI)), [self._path(it) for it in layers]
+        return self._path(stated.members(image.get("config"), _OCI)), [
+            self._path(it) for it in layers
+        ]
+
+    def _described(self, descriptor: Mapping[str, Any]) -> dict[str, Any]:
+        """An image's manifest, or an index; never what an engine could take for the other."""
+        found = stated.document(self._blob(descriptor), _OCI)
+        words = {"layers", "manifests", "fsLayers"} & set(found)
+        kinds = {it["mediaType"] for it in (descriptor, found) if "mediaType" in it}
+        if len(words) != 1 or not kinds <= _KINDS.get(words.pop(), set()):
+            raise TarError("a manifest is of another kind than it says")
+        return found
 
     def _one(self, found: Sequence[tuple[dict[str, Any], tuple[str, ...]]]) -> dict[str, Any]:
         """The one image, or that of the name."""
@@ -155,17 +182,42 @@ class _Archive:
     def _read(self, path: str) -> bytes:
         place = self._place(path)
         if place.size > canonical.MAX_BYTES:
-            raise TarError(f"{path}: larger than 16 MiB")
+            raise TarError(f"{path!a}: larger than 16 MiB")
         self.file.seek(place.start)
         return self.file.read(place.size)
 
 
+def _check_link(member: Member) -> None:
+    """Refuse a link that an engine could follow to what is not looked at here.
+
+    Docker before 25 and podman link layers for readers older than manifest.json.
+    """
+    if (
+        member.kind != "link"
+        or _OLD_LAYER.fullmatch(member.path) is None
+        or _OLD_TARGET.fullmatch(member.target) is None
+    ):
+        raise TarError(f"{member.path!a}: a link")
+
+
 def _is_note(descriptor: Mapping[str, Any]) -> bool:
-    return "vnd.docker.reference.type" in _dict(descriptor.get("annotations") or {}, "annotations")
+    """Whether it tells how an image was built; engines choose by the platform alone."""
+    platform = stated.members(descriptor.get("platform") or {}, "platform")
+    return platform.get("os") == platform.get(
+        "architecture"
+    ) == "unknown" and "vnd.docker.reference.type" in _annotations(descriptor)
 
 
-def _notes(descriptor: Mapping[str, Any]) -> list[str]:
-    notes = _dict(descriptor.get("annotations") or {}, "annotations")
+def _annotations(descriptor: Mapping[str, Any]) -> dict[str, Any]:
+    return stated.members(descriptor.get("annotations") or {}, "annotations")
+
+
+def _tags(described: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(map(str, stated.items(described.get("RepoTags") or [], f"{_DOCKER}: RepoTags")))
+
+
+def _names(descriptor: Mapping[str, Any]) -> list[str]:
+    notes = _annotations(descriptor)
     names = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
     return [str(notes[name]) for name in names if name in notes]
 
@@ -174,36 +226,3 @@ def _called(tag: str, wanted: str) -> bool:
     """Whether a tag is what a user wrote: `example` is `localhost/example:latest`."""
     full = wanted if ":" in wanted.rpartition("/")[2] else f"{wanted}:latest"
     return tag == full or tag.endswith(f"/{full}")
-
-
-def _parsed(data: bytes, name: str) -> Any:
-    try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as error:
-        raise TarError(f"{name}: not JSON: {error}") from error
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse names that differ in their case alone: to engines they are the same, the last wins."""
-    members = dict(pairs)
-    if len({name.casefold() for name in members}) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
-
-
-def _object(data: bytes, name: str) -> dict[str, Any]:
-    return _dict(_parsed(data, name), name)
-
-
-def _dict(value: object, name: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TarError(f"{name}: not as engines write it")
-    return value
-
-
-def _list(value: object, name: str) -> list[Any]:
-    if value is None and not name:
-        return []
-    if not isinstance(value, list):
-        raise TarError(f"{name}: not as engines write it")
-    return value

@@ -24,6 +24,13 @@ _NUMBERS = ((100, 8), (108, 8), (116, 8), (124, 12))
 _OCTAL = re.compile(rb" *[0-7]*[ \0]*")
 _RECORD = re.compile(rb"([1-9][0-9]{0,4}) ([^=\0]+)=")
 _HARMLESS = {"path", "linkpath", "mtime", "atime", "ctime", "uname", "gname"}
+# What a compressed file starts with: engines look at that, and at no name or type, to choose a
+# reader. gzip, bzip2, xz, zstd, and frames that zstd skips.
+_COMPRESSED = re.compile(
+    rb"\x1f\x8b|BZh|\xfd7zXZ\x00|\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18", re.DOTALL
+)
+_UNUSED = ((0, 100), (157, 257), (265, 329), (345, 500))  # of an extended header: its texts
+_PLAIN = re.compile(rb"[\0 -~]*")
 _FILE_TYPES = 0o170000  # bits that some engines set beside the mode
 
 
@@ -62,11 +69,16 @@ class Reader:
     def __iter__(self) -> Iterator[Member]:
         seen: set[str] = set()
         long: dict[str, str] = {}
-        while (block := self._block()) != bytes(BLOCK):
+        block = self._block()
+        if _COMPRESSED.match(block):
+            raise TarError("starts as what is compressed does")
+        while block != bytes(BLOCK):
             header = _header(block)
             self.left, self.padding = header.size, -header.size % BLOCK
             if header.type in (b"x", b"L", b"K"):
+                _check_unused(block)
                 long = _more(long, header.type, self._extended(header.size))
+                block = self._block()
                 continue
             member = _member(header, long)
             long = {}
@@ -77,6 +89,7 @@ class Reader:
                 raise TarError(f"more than {_MAX_MEMBERS:,} members")
             yield member
             self._next()
+            block = self._block()
         if long:
             raise TarError("ends after an extended header")
         self._end()
@@ -144,6 +157,12 @@ def _header(block: bytes) -> tarfile.TarInfo:
     if prefix and not gnu:
         header.name = f"{prefix}/{header.name}"
     return header
+
+
+def _check_unused(block: bytes) -> None:
+    """Refuse an extended header in which something else is hidden where no reader looks."""
+    if not all(_PLAIN.fullmatch(block[start:end]) for start, end in _UNUSED):
+        raise TarError("an extended header has bytes of something else")
 
 
 def _more(long: dict[str, str], kind: bytes, data: bytes) -> dict[str, str]:

@@ -133,7 +133,8 @@ def _image(found: Artifact, sealed: Seal, wanted: Wanted) -> Iterator[str]:
         "luggage.seal": _sha256(found.seal or b""),
         "org.opencontainers.image.revision": sealed.manifest.commit or "unversioned",
     }
-    yield from configuration.problems(found.configuration or {}, wanted.allow_env, labels)
+    platform = sealed.manifest.platform
+    yield from configuration.problems(found.configuration or {}, platform, wanted.allow_env, labels)
     yield from _sbom(found, sealed)
     yield from _tree(found, sealed)
     yield from _folder(found, sealed)

@@ -297,7 +297,9 @@ def oci_archive(found: Release, *, indexed: bool = False) -> bytes:
     if indexed:
         note = {"vnd.docker.reference.type": "attestation-manifest"}
         absent = {"digest": f"sha256:{'0' * 64}", "size": 1}
-        inner = [blob(described), blob(b"{}", annotations=note), absent]
+        unknown = {"os": "unknown", "architecture": "unknown"}
+        noted = blob(b"{}", annotations=note, platform=unknown)
+        inner = [blob(described), noted, absent]
         described = json.dumps({"schemaVersion": 2, "manifests": inner}).encode()
     names = {"org.opencontainers.image.ref.name": found.tags[0]}
     index = {"schemaVersion": 2, "manifests": [blob(described, annotations=names)]}

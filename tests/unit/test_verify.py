@@ -419,6 +419,17 @@ def test_an_image_that_is_started_otherwise_is_refused(
     assert "configuration" in told or "stands twice" in told
 
 
+@pytest.mark.parametrize(("word", "value"), [("architecture", "arm64"), ("os", "windows")])
+def test_an_image_for_another_machine_is_refused(
+    made: Release, tmp_path: Path, word: str, value: str
+) -> None:
+    """An engine chooses by it; the manifest says for which one it was packed."""
+    other = made.copy()
+    other.configuration[word] = value
+    told = refused(of_image, other.write_image(tmp_path / "image.tar"))
+    assert told.startswith(f"configuration: {word} is {value!r}, and not ")
+
+
 def test_a_configuration_that_is_written_twice_is_refused(made: Release, tmp_path: Path) -> None:
     """Engines take `Config` for `config`, and the last of two."""
     for word in ("Config", "ROOTFS", "con\u017fig"):

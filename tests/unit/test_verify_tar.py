@@ -8,6 +8,7 @@ import json
 import tarfile
 from pathlib import Path
 
+import adversaries
 import artifacts
 import pytest
 
@@ -251,3 +252,114 @@ def test_a_name_in_a_zip_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     path.write_bytes(release.pex.replace(b"depot/start.py", b"depot/st\0rt.py"))
     with pytest.raises(LuggageError, match="not a plain relative path"):
         artifact.load(path)
+
+
+# --- what engines would read otherwise ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", adversaries.RIGHT)
+def test_an_image_as_an_engine_saves_it_is_taken(tmp_path: Path, case: str) -> None:
+    """What the archives below are made of."""
+    path = tmp_path / "image.tar"
+    path.write_bytes(adversaries.archive(adversaries.RIGHT[case], artifacts.release()))
+    assert artifact.load(path).manifest == artifacts.MANIFEST
+
+
+@pytest.mark.parametrize("case", adversaries.WRONG)
+def test_an_image_that_an_engine_would_read_otherwise_is_refused(tmp_path: Path, case: str) -> None:
+    """Each has the signed tree for one reader and another for the next."""
+    make, why = adversaries.WRONG[case]
+    path = tmp_path / "image.tar"
+    path.write_bytes(adversaries.archive(make, artifacts.release()))
+    with pytest.raises(LuggageError) as caught:
+        artifact.load(path)
+    assert why in caught.value.message
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+@pytest.mark.parametrize(
+    "name", ["index.json", "manifest.json", "oci-layout", "blobs", "x", f"{'a' * 64}/layer.tar"]
+)
+def test_a_link_in_a_saved_image_is_refused(tmp_path: Path, name: str, kind: bytes) -> None:
+    """An engine that unpacks the file follows it."""
+    made = adversaries.docker_archive(artifacts.release())
+    made = [it for it in made if it[0].name != name]
+    made.append(artifacts.link(name, "0/layer.tar", kind))
+    (tmp_path / "image.tar").write_bytes(artifacts.tar(made))
+    with pytest.raises(LuggageError, match="a link"):
+        artifact.load(tmp_path / "image.tar")
+
+
+def test_a_link_that_engines_write_is_taken(tmp_path: Path) -> None:
+    """A layer under the name that older readers know."""
+    made = adversaries.docker_archive(artifacts.release())
+    for name, target in (("a", f"{'b' * 64}.tar"), ("c", f"{'d' * 64}/layer.tar")):
+        made.append(artifacts.link(f"{name * 64}/layer.tar", f"../{target}"))
+    (tmp_path / "image.tar").write_bytes(artifacts.tar(made))
+    assert artifact.load(tmp_path / "image.tar").manifest == artifacts.MANIFEST
+
+
+def test_the_format_before_manifest_json_is_refused(saved: tuple[Path, dict[str, bytes]]) -> None:
+    """An engine reads `repositories` where manifest.json is not there, whatever lies beside."""
+    path, files = saved
+    path.write_bytes(artifacts.oci_archive(artifacts.release()))
+    files = members(path)
+    assert "no longer write" in refused(path, {**files, "repositories": b"{}"})
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["1f8b08", "425a68", "fd377a585a00", "28b52ffd", "502a4d18", "5f2a4d18"],
+)
+def test_a_tar_that_starts_as_what_is_compressed_is_refused(start: str) -> None:
+    """Engines look at the first bytes."""
+    data = header(plain("a"), (0, bytes.fromhex(start))) + END
+    with pytest.raises(TarError, match="compressed"):
+        read(data)
+
+
+@pytest.mark.parametrize("at", [50, 200, 280, 400])
+def test_bytes_in_what_an_extended_header_does_not_use_are_refused(at: int) -> None:
+    """Nothing reads them, so anything could be hidden there."""
+    data = record(b"path", b"b")
+    block = header(plain("pax", len(data), b"x"), (at, b"\xfd\1"))
+    with pytest.raises(TarError, match="bytes of something else"):
+        read(block + data.ljust(512, b"\0") + FIRST + END)
+
+
+def test_a_manifest_that_could_be_an_index_is_refused(tmp_path: Path) -> None:
+    """One that has both, and one that is named as the other."""
+    blobs: adversaries.Blobs = {}
+    good = artifacts.release()
+    one = adversaries.described(blobs, good, [artifacts.tar(it) for it in good.layers])
+    data = blobs[str(one["digest"]).replace(":", "/").join(("blobs/", ""))]
+    both = json.dumps({**json.loads(data), "manifests": []}).encode()
+    kind = "application/vnd.oci.image.index.v1+json"
+    inner = adversaries.blob(blobs, adversaries.index(one), kind)
+    outer = adversaries.blob(blobs, adversaries.index(inner), kind)
+    for wrong, why in (
+        (adversaries.blob(blobs, both, str(one["mediaType"])), "of another kind than it says"),
+        (adversaries.blob(blobs, data, kind), "of another kind than it says"),
+        (outer, "holds an index in an index"),
+    ):
+        told = artifacts.file("index.json", adversaries.index(wrong))
+        (tmp_path / "image.tar").write_bytes(artifacts.tar(adversaries.layout(blobs, told)))
+        with pytest.raises(LuggageError, match=why):
+            artifact.load(tmp_path / "image.tar")
+
+
+def test_what_an_archive_says_reaches_no_terminal_as_it_is(
+    saved: tuple[Path, dict[str, bytes]],
+) -> None:
+    """Names of files, and what stands in them."""
+    path, files = saved
+    described = json.loads(files["manifest.json"])
+    name = "\x1b[2J.json"
+    described[0]["Config"] = name
+    files["manifest.json"] = json.dumps(described).encode()
+    for data in (bytes(17 << 20), b"\x1b", b"{}"):
+        told = refused(path, {**files, name: data})
+        assert told.isprintable()
+    described[0]["RepoTags"] = 5
+    files["manifest.json"] = json.dumps(described).encode()
+    assert "manifest.json: RepoTags': not as engines" in refused(path, files)
