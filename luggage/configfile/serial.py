@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from luggage.configfile.module import BOM
 from luggage.errors import LuggageError
 from luggage.proof import serial
 
@@ -25,7 +26,8 @@ def raised(source: bytes, path: str) -> bytes:
 
 
 def _with_first(source: bytes) -> bytes:
-    lines = source.splitlines(keepends=True)
+    mark = BOM if source.startswith(BOM) else b""
+    lines = source.removeprefix(mark).splitlines(keepends=True)
     at = next((node.lineno - 1 for node in ast.parse(source).body if _is_secrets(node)), len(lines))
     while at and lines[at - 1].startswith(b"#"):
         at -= 1
@@ -33,7 +35,7 @@ def _with_first(source: bytes) -> bytes:
     if at == len(lines) and lines and not lines[-1].endswith(b"\n"):
         lines[-1] += end
     lines.insert(at, b"SERIAL = 1" + end)
-    return b"".join(lines)
+    return mark + b"".join(lines)
 
 
 def _is_secrets(node: ast.stmt) -> bool:

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from dataclasses import dataclass
 
 from luggage.errors import LuggageError
@@ -35,15 +37,16 @@ def find(source: bytes, path: str) -> Serial | None:
     except (SyntaxError, ValueError) as error:
         raise LuggageError(f"config module '{path}': {error}", "correct it") from error
     bound = [node for node in ast.walk(tree) if _binds(node)]
-    if not bound:
+    if all(_is_star(node) for node in bound):
         return None
     found = [node for node in tree.body if isinstance(node, ast.Assign)]
     stated = [node for node in found if _is_serial(node)]
     if len(bound) != 1 or len(stated) != 1:
         raise _refused(path)
+    _check_encoding(source, path)
     value = stated[0].value
     text = ast.get_source_segment(source.decode("utf-8-sig"), value) or ""
-    if not isinstance(value, ast.Constant) or _PLAIN.fullmatch(text) is None or int(text) > MOST:
+    if _is_in_parentheses(stated[0]) or _PLAIN.fullmatch(text) is None or int(text) > MOST:
         raise _refused(path)
     lines = source.splitlines(keepends=True)
     mark = 3 if value.lineno == 1 and source.startswith(b"\xef\xbb\xbf") else 0
@@ -56,12 +59,40 @@ def _is_serial(node: ast.Assign) -> bool:
     return not more and isinstance(target, ast.Name) and target.id == NAME
 
 
+def _is_in_parentheses(node: ast.Assign) -> bool:
+    """Whether the name or the number is; an expression is without them where it stands."""
+    (target,) = node.targets
+    value = node.value
+    return (target.col_offset, value.end_lineno, value.end_col_offset) != (
+        *(node.col_offset, node.end_lineno, node.end_col_offset),
+    )
+
+
+def _check_encoding(source: bytes, path: str) -> None:
+    """Columns count bytes of UTF-8, whatever the source is written in; raises LuggageError."""
+    try:
+        source.decode("utf-8")
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+    except (UnicodeDecodeError, SyntaxError):
+        encoding = ""
+    if encoding not in ("utf-8", "utf-8-sig"):
+        raise LuggageError(
+            f"config module '{path}': not UTF-8, or declares another encoding than `utf-8`",
+            "save it as UTF-8",
+        )
+
+
+def _is_star(node: ast.AST) -> bool:
+    """Whether the node imports nobody knows what: beside a stated serial, maybe another."""
+    return isinstance(node, ast.alias) and node.name == "*"
+
+
 def _binds(node: ast.AST) -> bool:
     """Whether the node gives, or takes, anything the name."""
     if isinstance(node, ast.Name):
         return node.id == NAME and not isinstance(node.ctx, ast.Load)
     if isinstance(node, ast.alias):
-        return (node.asname or node.name.split(".")[0]) == NAME
+        return _is_star(node) or (node.asname or node.name.split(".")[0]) == NAME
     if isinstance(node, ast.Global | ast.Nonlocal):
         return NAME in node.names
     if isinstance(node, ast.arg):

@@ -45,7 +45,13 @@ def test_it_is_shown_and_raised(checkout: Checkout) -> None:
         (b"x = 'SERIAL = 3'; SERIAL = 7; y = 1\n", b"x = 'SERIAL = 3'; SERIAL = 8; y = 1\n"),
         ("é = 'é'; SERIAL = 7\n".encode(), "é = 'é'; SERIAL = 8\n".encode()),
         (b"\xef\xbb\xbfSERIAL = 7\n", b"\xef\xbb\xbfSERIAL = 8\n"),
-        (b"x = 1\r\nSERIAL = (7)\r\n", b"x = 1\r\nSERIAL = (8)\r\n"),
+        (b"x = 1\r\nSERIAL = \\\r\n 7\r\n", b"x = 1\r\nSERIAL = \\\r\n 8\r\n"),
+        (b"# coding: utf-8\nSERIAL = 7\n", b"# coding: utf-8\nSERIAL = 8\n"),
+        (b"\xef\xbb\xbf" + SECRETS, b"\xef\xbb\xbfSERIAL = 1\n" + SECRETS),
+        (
+            b"\xef\xbb\xbfSECRETS = 1\r\n",
+            b"\xef\xbb\xbfSERIAL = 1\r\nSECRETS = 1\r\n",
+        ),
         (b"x = 1", b"x = 1\nSERIAL = 1\n"),
         (b"x = 1\r\n", b"x = 1\r\nSERIAL = 1\r\n"),
         (b"", b"SERIAL = 1\n"),
@@ -82,6 +88,10 @@ def test_it_is_spliced(source: bytes, expected: bytes) -> None:
         "SERIAL = 7\nfor SERIAL in (): pass",
         "SERIAL = 7\ndel SERIAL",
         "SERIAL = (",
+        "SERIAL = (7)",
+        "(SERIAL) = 7",
+        "SERIAL = 7\nfrom os.path import *",
+        "# coding: latin-1\nSERIAL = 7",
     ],
 )
 def test_any_other_way_to_state_it_is_refused(source: str) -> None:
@@ -90,6 +100,21 @@ def test_any_other_way_to_state_it_is_refused(source: str) -> None:
         sealed.serial(source.encode(), "c.py")
     with pytest.raises(LuggageError, match=r"config module 'c\.py': "):
         serial.raised(source.encode(), "c.py")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        b"# coding: latin-1\nx = '\xe9'; SERIAL = 7\n",
+        b"# coding: utf-7\nSERIAL = 7\n",
+        b"SERIAL = 7 # \xe9\n",
+    ],
+)
+def test_another_encoding_is_refused(source: bytes) -> None:
+    """As it is for SECRETS: where a number stands in the bytes would be another place."""
+    for read in (sealed.serial, serial.raised):
+        with pytest.raises(LuggageError, match=r"config module 'c\.py': .*(utf-8|UTF-8|encoding)"):
+            read(source, "c.py")
 
 
 def test_there_is_a_highest_serial() -> None:
@@ -103,5 +128,8 @@ def test_there_is_a_highest_serial() -> None:
 def test_none_is_none() -> None:
     """A name that only looks like it, or stands in a text, states none."""
     assert (
-        sealed.serial(b"serial = 7\nx = 'SERIAL = 7'\n# SERIAL = 7\nprint(SERIAL)\n", "c") is None
+        sealed.serial(
+            b"from os import *\nserial = 7\nx = 'SERIAL = 7'\n# SERIAL = 7\nprint(SERIAL)\n", "c"
+        )
+        is None
     )
