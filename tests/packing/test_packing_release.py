@@ -77,10 +77,19 @@ def test_the_changelog_and_the_version_are_one_commit(released: Checkout) -> Non
 
 
 def test_the_tag_gives_the_same_bytes_elsewhere(released: Checkout, tmp_path: Path) -> None:
-    """Another path, umask, time zone and second; the sums are those of the files."""
+    """Another path, umask, time zone, second and git; the sums are those of the files."""
     subprocess.run(["git", "clone", "-q", released.root, tmp_path / "else where"], check=True)
     other = Checkout(tmp_path / "else where")
-    done = other.release(VERSION, "--rebuild", umask=0o077, TZ="Pacific/Kiritimati", LC_ALL="C")
+    settings = tmp_path / "gitconfig"
+    settings.write_text("[core]\n\tautocrlf = true\n")
+    done = other.release(
+        VERSION,
+        "--rebuild",
+        umask=0o077,
+        TZ="Pacific/Kiritimati",
+        LC_ALL="C",
+        GIT_CONFIG_GLOBAL=str(settings),
+    )
     assert done.returncode == 0, done.stderr
     there, here = (it.root / "dist" / VERSION for it in (other, released))
     for name in (SDIST, WHEEL, "SHA256SUMS"):

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.machinery
+import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
-from releases import ROOT, Checkout
+from releases import ROOT, Checkout, environ
 
 from luggage import __version__
+from luggage.errors import LuggageError
 
 
 @pytest.fixture
@@ -123,6 +128,88 @@ def test_a_build_that_fails_leaves_all_as_it_was(small: Checkout) -> None:
     assert small.state() == before
     assert small.git("status", "--porcelain") == ""
     assert not (small.root / "dist").exists()
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script's functions, for somebody whose git has no settings."""
+    for name, value in environ().items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    loader = importlib.machinery.SourceFileLoader("release", str(ROOT / ".ci/release"))
+    spec = importlib.util.spec_from_loader("release", loader)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    return module
+
+
+def ahead(checkout: Checkout) -> str:
+    """A commit that the branch can move to, but has not."""
+    checkout.write("luggage/__init__.py", '__version__ = "1.3.0"\n')
+    checkout.commit()
+    commit = checkout.git("rev-parse", "HEAD")
+    checkout.git("reset", "-q", "--hard", "HEAD~1")
+    return commit
+
+
+def test_the_branch_and_the_tag_move_together(script: ModuleType, small: Checkout) -> None:
+    """To the release's commit."""
+    commit = ahead(small)
+    script.move(small.root, "1.3.0", commit, "notes")
+    assert small.git("rev-parse", "HEAD") == small.git("rev-parse", "v1.3.0^{commit}") == commit
+
+
+def test_no_signature_moves_no_branch(script: ModuleType, small: Checkout) -> None:
+    """A tag that cannot be signed leaves all as it was, so that the next run goes."""
+    commit, before = ahead(small), small.state()
+    small.git("config", "tag.gpgSign", "true")
+    small.git("config", "gpg.program", "/bin/false")
+    with pytest.raises(LuggageError, match="git tag --annotate: failed"):
+        script.move(small.root, "1.3.0", commit, "notes")
+    assert small.state() == before
+
+
+def test_a_branch_that_cannot_move_has_no_tag(script: ModuleType, small: Checkout) -> None:
+    """As where a file was changed meanwhile."""
+    commit, before = ahead(small), small.state()
+    small.write("luggage/__init__.py", "mine\n")
+    with pytest.raises(LuggageError, match="git merge --quiet: failed"):
+        script.move(small.root, "1.3.0", commit, "notes")
+    assert small.state() == before
+    assert small.read("luggage/__init__.py") == "mine\n"
+
+
+def test_other_sums_are_told_and_nothing_is_replaced(script: ModuleType, tmp_path: Path) -> None:
+    """Whoever builds a release again wants to know; the same, and the first, are no matter."""
+    output = tmp_path / "1.3.0"
+    script.compare({"a.whl": b"1"}, output)
+    script.publish({"a.whl": b"1"}, output)
+    script.compare({"a.whl": b"1"}, output)
+    with pytest.raises(LuggageError, match="made otherwise before: nothing is replaced") as told:
+        script.compare({"a.whl": b"2"}, output)
+    assert told.value.hint == f"to keep both: mv {output} {output}.before"
+    assert (output / "a.whl").read_bytes() == b"1"
+
+
+def test_no_setting_of_git_shows_in_the_files(
+    script: ModuleType, small: Checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the user's nor the clone's line ends, attributes or modes."""
+    before = script.archive(small.root, "HEAD")
+    attributes = tmp_path / "attributes"
+    attributes.write_text("* text eol=crlf\n")
+    settings = tmp_path / "gitconfig"
+    settings.write_text(
+        f"[core]\nautocrlf = true\nattributesFile = {attributes}\n[tar]\numask = 0\n"
+    )
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    small.git("config", "core.autocrlf", "true")
+    plain = ["git", "archive", "--format=tar", "HEAD"]
+    assert b"\r\n" in script.run(plain, small.root, os.environ)
+    after = script.archive(small.root, "HEAD")
+    assert after == before
 
 
 def test_a_bare_checkout_tells_its_version() -> None:
