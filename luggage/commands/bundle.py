@@ -13,6 +13,7 @@ from luggage.configfile import bundle, grammar, keyfile, unlock, write
 from luggage.crypto import Secret, names, signing
 from luggage.crypto.keys import Bundle
 from luggage.errors import LuggageError, UsageError, all_wrong
+from luggage.proof import serial
 from luggage.run import kin
 
 MAIN_OK = True
@@ -61,6 +62,7 @@ def main(argv: list[str]) -> int:
     for note in merged.notes:
         print(f"note: {note}", file=sys.stderr)
     _warn_of_environments(merged.bundle, deployment)
+    _warn_of_the_serial(merged.bundle, deployment)
     if options.output is None:
         words.put_out("bundle", Secret(f"{text.reveal()}\n".encode()))
     else:
@@ -107,6 +109,23 @@ def _warn_of_environments(found: Bundle, deployment: Deployment) -> None:
         print(
             f"warning: it holds keys of the environments {' and '.join(opened)}: rename takes "
             "that, but a start with it is refused",
+            file=sys.stderr,
+        )
+
+
+def _warn_of_the_serial(found: Bundle, deployment: Deployment) -> None:
+    """A release that states none, or a lesser one than is asked for, would never start."""
+    if found.minimum_serial is None:
+        return
+    try:
+        stated = serial.find(write.read(deployment.config), str(words.shown(deployment.config)))
+    except LuggageError:
+        return  # packing tells
+    if stated is None or stated.number < found.minimum_serial:
+        print(
+            f"warning: config.py states {f'serial {stated.number}' if stated else 'no serial'}, "
+            f"and this key starts releases from serial {found.minimum_serial} on: "
+            f"python -m {deployment.package} serial --raise",
             file=sys.stderr,
         )
 

@@ -59,6 +59,12 @@ def main(argv: list[str]) -> int:
         f"signed by {key.public.id}: {told.project}, commit {told.commit or '':.12}, {serial}",
         file=sys.stderr,
     )
+    if told.serial is None:
+        print(
+            "note: a key bundle with a verify key starts no release without a serial: "
+            f"python -m {deployment.package} serial --raise",
+            file=sys.stderr,
+        )
     print(place)
     return 0
 

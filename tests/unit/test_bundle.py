@@ -209,6 +209,20 @@ def test_a_verify_key_and_a_minimum_serial_are_put_beside_a_key(checkout: Checko
     assert (found.verify_key, found.minimum_serial) == (OTHER.raw, 7)
 
 
+def test_a_key_with_which_no_release_of_this_checkout_would_start_is_told(
+    checkout: Checkout,
+) -> None:
+    """A verify key brings a minimum, and config.py has no serial at first, or a lesser one."""
+    words = ("bundle", "demo.key", "--verify-key", VERIFY.dump())
+    told = checkout.run(*words).stderr.decode()
+    assert "warning: config.py states no serial" in told and "depot serial --raise" in told
+    checkout.run("serial", "--raise")
+    assert checkout.run(*words).stderr == b""
+    told = checkout.run(*words, "--minimum-serial", "2").stderr.decode()
+    assert "warning: config.py states serial 1" in told
+    assert checkout.run("bundle", "demo.key").stderr == b""
+
+
 def test_a_minimum_serial_is_not_lowered_unasked(checkout: Checkout) -> None:
     """Older releases would start again."""
     words = ("demo.key", "--verify-key", VERIFY.dump(), "--minimum-serial", "7")

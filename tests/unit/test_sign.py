@@ -99,6 +99,17 @@ def test_a_seal_is_signed(checkout: Checkout) -> None:
     ]
 
 
+def test_a_release_without_a_serial_is_told(checkout: Checkout) -> None:
+    """It is signed; but a key bundle that asks for signatures starts none without a serial."""
+    path = checkout.root / "build/seal.json"
+    path.write_bytes(seal.dump(replace(SEAL, manifest=described(None))))
+    done = checkout.run("sign", "--key", "release.sign.key")
+    told = done.stderr.decode()
+    assert done.returncode == 0
+    assert "commit c0c0c0c0c0c0, no serial\n" in told
+    assert "note: " in told and "depot serial --raise" in told
+
+
 def test_another_signature_that_was_there_is_told(checkout: Checkout) -> None:
     """It is replaced: that of an older seal is of no use."""
     (checkout.root / "build/seal.json.sig").write_bytes(bytes(64))
