@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import json
 import os
 import sys
@@ -14,7 +16,7 @@ from luggage.buildpex.pack import Pack
 from luggage.buildpex.store import Store
 from luggage.buildpex.stored import Checkout, Item
 from luggage.commands import words
-from luggage.commands.deployment import current
+from luggage.commands.deployment import Deployment, current
 from luggage.errors import LuggageError
 
 MAIN_OK = True
@@ -43,7 +45,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="a list of JSON objects")
     options = parser.read(argv[1:])
     root = deployment.root.resolve()
-    checkout = Checkout(root, root / Pack.lock, os.environ.get("BASE") or stored.BASE)
+    checkout = Checkout(root, root / _lock(deployment), os.environ.get("BASE") or stored.BASE)
     folder = root / "build/cache"
     store = _store()
     wheels, now = checkout.wheels(), time.time()
@@ -51,7 +53,7 @@ def main(argv: list[str]) -> int:
     if store is not None:
         items += [*store.volumes(wheels, now), *store.images(checkout)]
     if options.prune:
-        items = _prune([it for it in items if not it.needed], store, checkout)
+        items = _prune([it for it in items if not it.needed], store, checkout, now)
     if options.json:
         print(json.dumps([asdict(it) for it in items], indent=2))
     else:
@@ -74,8 +76,24 @@ def _store() -> Store | None:
         return None
 
 
-def _prune(items: Sequence[Item], store: Store | None, checkout: Checkout) -> list[Item]:
+def _lock(deployment: Deployment) -> str:
+    """The lock that the deployment packs."""
+    module = f"{deployment.package}.mkpex"
+    if importlib.util.find_spec(module) is None:
+        return Pack.lock
+    pack = getattr(importlib.import_module(module), "PACK", None)
+    return pack.lock if isinstance(pack, Pack) else Pack.lock
+
+
+def _prune(
+    items: Sequence[Item], store: Store | None, checkout: Checkout, now: float
+) -> list[Item]:
     """Remove them, and return those that are gone."""
+    if stages := checkout.stages(now):
+        raise LuggageError(
+            f"cache: a ./create runs now in {', '.join(stages)}, and uses what is kept",
+            f"wait until it has ended; where it was killed: rm -r {' '.join(stages)}",
+        )
     if store is not None and store.busy():
         raise LuggageError(
             "cache: a ./create runs now, and uses what is kept", "wait until it has ended"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from pathlib import Path
 
 from luggage.commands import looking, words
@@ -55,13 +56,12 @@ def main(argv: list[str]) -> int:
 
 def _write(path: Path, data: bytes) -> None:
     """Replace `path`, whole or not at all; raises LuggageError."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        try:
+        # Nobody else has a name in it, and the file in it has the mode that the umask says.
+        with tempfile.TemporaryDirectory(prefix=".luggage-sbom-", dir=path.parent) as folder:
+            temporary = Path(folder) / "sbom"
             temporary.write_bytes(data)
             temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise LuggageError(f"{path}: cannot be written: {why}") from error

@@ -73,6 +73,39 @@ def test_only_what_another_lock_or_an_older_build_used_is_removed(checkout: Chec
     assert again.stdout.decode().strip() == "0.0 MB  freed at most: images share layers"
 
 
+PACKS = """\
+from luggage.buildpex import Pack
+PACK = Pack(name="thing", entry="depot", packages=("depot",), lock="locks/own.txt")
+"""
+
+
+def test_the_lock_is_the_one_that_the_deployment_packs(checkout: Checkout) -> None:
+    """Its wheels stay, and those of a requirements.txt that nobody packs go."""
+    other = folder(checkout, ours(checkout), NOW)
+    lock = checkout.root / "locks" / "own.txt"
+    lock.parent.mkdir()
+    lock.write_text("six==1.16.0\n")
+    (checkout.root / "depot" / "mkpex.py").write_text(PACKS)
+    tools = checkout.root / TOOLS.relative_to(ROOT)
+    own = folder(checkout, collect.digest([lock, tools], platform.python_version()), NOW)
+    assert checkout.run("cache", "--prune", ENGINE="none").returncode == 0
+    assert (own.exists(), other.exists()) == (True, False)
+
+
+def test_nothing_is_removed_while_a_create_runs(checkout: Checkout) -> None:
+    """Here, without a container of it; what one left that was killed yesterday is no matter."""
+    gone = folder(checkout, ONE, NOW)
+    stage = checkout.root / "build" / ".create.aB3xyz"
+    stage.mkdir()
+    told = checkout.refuse("cache", "--prune", ENGINE="none")
+    assert "cache: a ./create runs now in build/.create.aB3xyz, and uses what is kept" in told
+    assert "rm -r build/.create.aB3xyz" in told
+    assert gone.exists()
+    os.utime(stage, (NOW, NOW))
+    assert checkout.run("cache", "--prune", ENGINE="none").returncode == 0
+    assert not gone.exists()
+
+
 def test_what_an_interrupted_build_left_today_stays(checkout: Checkout) -> None:
     """It may be running still."""
     found = [("build/cache", "new.abc", 1, NOW - 60), ("build/cache", "new.old", 1, NOW - 2 * DAY)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -55,6 +57,22 @@ def test_it_writes_the_very_bytes(checkout: Checkout) -> None:
         assert output.read_bytes() == SBOM
         output.write_bytes(b"older, and longer" * 1000)
     assert [path.name for path in output.parent.iterdir()] == ["it.json"]
+
+
+def test_no_link_that_lies_in_wait_is_followed(checkout: Checkout) -> None:
+    """Others may write into the folder, and know the process's number; the umask gives the mode."""
+    pex = packed(checkout, SBOM)
+    home = checkout.root / "home"
+    victim = home / "victim"
+    victim.write_text("mine")
+    script = 'umask 027; ln -s victim home/.it.json.$$.tmp; exec "$0" -m depot sbom "$@"'
+    words = ["sh", "-euc", script, sys.executable, pex, "--output", "home/it.json"]
+    subprocess.run(words, cwd=checkout.root, env=checkout.environ(), check=True)
+    assert victim.read_text() == "mine"
+    assert (home / "it.json").read_bytes() == SBOM
+    assert not (home / "it.json").is_symlink()
+    assert (home / "it.json").stat().st_mode & 0o777 == 0o640
+    assert len(list(home.iterdir())) == 3
 
 
 @pytest.mark.parametrize(
