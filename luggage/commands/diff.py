@@ -36,9 +36,9 @@ def main(argv: list[str]) -> int:
     try:
         one = looking.load(options.one, dict(os.environ), image=options.image)
         other = looking.load(options.other, dict(os.environ), image=options.image)
+        changes = difference.compare(one, other)
     except LuggageError as error:
         raise LuggageError(error.message, error.hint, status=2) from error
-    changes = difference.compare(one, other)
     if options.json:
         print(json.dumps(explained.document(changes, one, other), indent=2))
     else:

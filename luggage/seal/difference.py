@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from luggage.errors import LuggageError
 from luggage.proof import seal, tree
-from luggage.proof.manifest import FILE, Manifest
+from luggage.proof.manifest import FILE, Manifest, Wheel
 from luggage.proof.tree import Entry
 from luggage.seal import artifact
 from luggage.seal.artifact import Artifact
 
+_SBOM = f"{seal.FOLDER}/{seal.SBOM}"
+_SIGNATURE = f"{seal.FOLDER}/{seal.SIGNATURE}"
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 
 
@@ -46,37 +49,63 @@ def _described(one: Manifest, other: Manifest) -> Iterator[Change]:
     for word in ("project", "entry", "commit", "dirty", "serial", "python", "platform", "lock"):
         yield from _pairs(word, {word: getattr(one, word)}, {word: getattr(other, word)})
     yield from _pairs("tool", one.tools, other.tools)
-    yield from _pairs("wheel", _wheels(one), _wheels(other))
-    yield from _pairs("source", _short(one.files), _short(other.files))
-    yield from _pairs("secret", _secrets(one), _secrets(other))
+    yield from _pairs("wheel", _wheels(one), _wheels(other), _wheel)
+    yield from _pairs("source", one.files, other.files, _short)
+    yield from _pairs("secret", _secrets(one), _secrets(other), _short)
 
 
 def _sealed(one: Artifact, other: Artifact, alike: bool) -> Iterator[Change]:
-    """Debian's packages, and who signed, of two images."""
+    """Debian's packages, the SBOM, and who signed, of two images."""
     if not alike or one.kind == artifact.PEX:
         return
-    yield from _pairs("debian", _debian(one), _debian(other))
-    signatures = [
-        {"signature": it.signature.hex()[:16]} if it.signature else {} for it in (one, other)
-    ]
-    yield from _pairs("signature", *signatures)
+    debian = [_debian(it) for it in (one, other)]
+    if debian[0] is not None and debian[1] is not None:
+        yield from _pairs("debian", debian[0], debian[1])
+    for name, path in (("SBOM", _SBOM), ("signature", _SIGNATURE)):
+        digests = [_digest(it, name, path) for it in (one, other)]
+        yield from _pairs(name, digests[0], digests[1], _short)
+    yield from _pairs("odd", _odd(one), _odd(other))
 
 
 def _files(one: Artifact, other: Artifact) -> Iterator[Change]:
-    """Paths, but for the sources, which the manifests name, and for the seal."""
-    was, now = (
-        {path: entry for path, entry in it.entries.items() if not _named(it, path)}
-        for it in (one, other)
-    )
-    for path in sorted(was.keys() | now.keys()):
-        before, after = was.get(path), now.get(path)
-        if before != after:
-            yield Change("file", path, *_told(before, after))
+    """Paths, but for those whose bytes alone differ, in a way that is told elsewhere."""
+    for path in sorted(one.entries.keys() | other.entries.keys()):
+        before, after = one.entries.get(path), other.entries.get(path)
+        if before == after:
+            continue
+        if _is_told(one, before, path) and _is_told(other, after, path):
+            alike = before is None or after is None or _kept(before) == _kept(after)
+            if alike:
+                continue
+        yield Change("file", path, *_told(before, after))
 
 
-def _named(found: Artifact, path: str) -> bool:
+def _is_told(found: Artifact, entry: Entry | None, path: str) -> bool:
+    """Whether another kind of change tells the file's bytes: a source that is the manifest's, the
+    manifest itself, the SBOM, the signature.
+    """
     inside = path.removeprefix(found.packages)
-    return inside in found.manifest.files or inside == FILE or path.startswith(f"{seal.FOLDER}/")
+    named = found.manifest.files.get(inside)
+    if entry is None or entry.kind != "file":
+        return entry is None and named is None
+    if found.kind == artifact.IMAGE and path in (_SBOM, _SIGNATURE):
+        return True
+    return inside == FILE or (named is not None and entry.sha256 == named)
+
+
+def _kept(entry: Entry) -> tuple[object, ...]:
+    return entry.kind, entry.mode, entry.uid, entry.gid
+
+
+def _digest(found: Artifact, name: str, path: str) -> dict[str, str]:
+    entry = found.entries.get(path)
+    return {} if entry is None or entry.sha256 is None else {name: entry.sha256}
+
+
+def _odd(found: Artifact) -> dict[str, str]:
+    """What no image of ours has."""
+    told = [*found.odd, *(["the seal cannot be read"] if _debian(found) is None else [])]
+    return dict.fromkeys(told, "odd")
 
 
 def _told(before: Entry | None, after: Entry | None) -> tuple[str | None, str | None]:
@@ -117,34 +146,45 @@ def _layers(found: Artifact) -> dict[str, str]:
     }
 
 
-def _debian(found: Artifact) -> Mapping[str, str]:
+def _debian(found: Artifact) -> Mapping[str, str] | None:
+    """Debian's packages, or None where there is no seal that tells them."""
     try:
-        return {} if found.seal is None else seal.parse(found.seal).debian
+        return None if found.seal is None else seal.parse(found.seal).debian
     except LuggageError:
-        return {}
+        return None
 
 
-def _wheels(told: Manifest) -> dict[str, str]:
-    return {wheel.name: f"{wheel.version} ({wheel.sha256[:12]})" for wheel in told.wheels}
+def _wheels(told: Manifest) -> dict[str, Wheel]:
+    return {wheel.name: wheel for wheel in told.wheels}
+
+
+def _wheel(value: Any) -> str | None:
+    return None if value is None else f"{value.version} ({value.sha256[:12]})"
 
 
 def _secrets(told: Manifest) -> dict[str, str]:
     return {
-        f"{environment}/{name}": digest[:12]
+        f"{environment}/{name}": digest
         for environment, there in told.sealed.items()
         for name, digest in there.items()
     }
 
 
-def _short(digests: Mapping[str, str]) -> dict[str, str]:
-    return {path: digest[:12] for path, digest in digests.items()}
-
-
-def _pairs(what: str, one: Mapping[str, object], other: Mapping[str, object]) -> Iterator[Change]:
+def _pairs(
+    what: str,
+    one: Mapping[str, object],
+    other: Mapping[str, object],
+    told: Callable[[object], str | None] | None = None,
+) -> Iterator[Change]:
+    """What differs under each name; `told` makes of a value what is shown of it."""
     for name in sorted(one.keys() | other.keys()):
         was, now = one.get(name), other.get(name)
         if was != now:
-            yield Change(what, name, _text(was), _text(now))
+            yield Change(what, name, *map(told or _text, (was, now)))
+
+
+def _short(digest: object) -> str | None:
+    return None if digest is None else str(digest)[:12]
 
 
 def _text(value: object) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from luggage.proof import manifest, seal
 from luggage.seal import artifact
 from luggage.seal.artifact import Artifact
 from luggage.seal.difference import ADDED, CHANGED, REMOVED, Change
@@ -41,7 +42,14 @@ def sentence(changes: Iterable[Change], one: Artifact, other: Artifact) -> str:
             found.remove(_INPUTS[weak])
     if not found and "signature" in kinds:
         found = ["the signature"]
-    odd = [it.name for it in listed if it.what == "file" and not _explained(it.name, kinds, one)]
+    odd = [it.name for it in listed if it.what == "odd"]
+    odd += [
+        it.name
+        for it in listed
+        if it.what == "file" and not all(_explained(it.name, kinds, side) for side in (one, other))
+    ]
+    if "SBOM" in kinds and not kinds & {"debian", "wheel", "lock", "tool"}:
+        odd.append("the SBOM")
     if found and not odd:
         return f"explained by {_joined(found)}"
     if odd:
@@ -57,10 +65,15 @@ def sentence(changes: Iterable[Change], one: Artifact, other: Artifact) -> str:
 
 def _explained(path: str, kinds: set[str], found: Artifact) -> bool:
     """Whether an input that the file can follow from has changed."""
+    inside = path.removeprefix(found.packages)
+    if inside in found.manifest.files or inside == manifest.FILE:
+        return False  # its bytes are not its manifest's, or its mode is another
+    if path.startswith(f"{seal.FOLDER}/"):
+        named = path.endswith((f"/{seal.FILE}", seal.LISTING))
+        return named and bool(kinds & set(_INPUTS))
     if kinds & {"python", "platform"}:
         return True
     packages = {it.partition("/")[0] for it in found.manifest.files}
-    inside = path.removeprefix(found.packages)
     if inside.partition("/")[0] in packages:
         return bool(kinds & {"source", "commit", "dirty"})
     if found.kind == artifact.PEX or path.startswith("app/"):

@@ -87,6 +87,8 @@ def _entry(
                     raise LuggageError(f"{path!r}: larger than 16 MiB")
     if kind == "link":
         target = bytes(kept or b"").decode("utf-8", "surrogateescape")
+        if not target or "\0" in target:
+            raise LuggageError(f"{path!r}: a link to nothing")
         ends = normpath(f"{path}/../{target}")
         if target.startswith("/") or ends.split("/")[0] == "..":
             raise LuggageError(f"{path!r}: a link that leaves the pex")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -394,10 +395,71 @@ def test_diff_knows_what_only_the_builder_wrote(depot: Depot, tmp_path: Path) ->
     assert sentence == "the same in all that is sealed: explained by the engines that made them"
 
 
-def test_diff_of_what_cannot_be_read_is_status_2(depot: Depot) -> None:
+TAMPERED = {
+    "a source": (f"{artifacts.SITE}/depot/start.py", b"EVIL\n"),
+    "an SBOM": ("app/seal/sbom.cdx.json", b"{}\n"),
+    "a listing": ("app/seal/app.mtree", b"#mtree\n"),
+    "the seal": ("app/seal/seal.json", b"{}\n"),
+}
+
+
+@pytest.mark.parametrize("case", TAMPERED)
+def test_diff_calls_nothing_the_same_that_was_changed(
+    depot: Depot, tmp_path: Path, case: str
+) -> None:
+    """What a manifest or a seal names is compared as well, byte by byte."""
+    path, data = TAMPERED[case]
+    other = depot.release()
+    other.put(path, data)
+    changes, sentence = _changes(depot, IMAGE, str(other.write_image(tmp_path / "image.tar")))
+    assert changes[("SBOM", "SBOM") if case == "an SBOM" else ("file", path)] == "changed"
+    assert sentence.startswith("not explained by any input: ")
+
+
+def test_diff_names_what_was_put_beside_the_seal_or_taken_away(
+    depot: Depot, tmp_path: Path
+) -> None:
+    """A file more in its folder, a mode of a source, a whiteout; and beside another commit, too."""
+    for other in (
+        depot.release(),
+        artifacts.release(replace(MANIFEST, commit="6" * 40, python="3.13.6")),
+    ):
+        layer, at = other.member(f"{artifacts.SITE}/depot/start.py")
+        layer[at][0].mode = 0o666
+        other.layers[4].append(artifacts.file("app/seal/evil", b"x"))
+        other.layers[4].append(artifacts.file(f"{artifacts.SITE}/.wh.six.py"))
+        path = str(other.write_image(tmp_path / "image.tar"))
+        changes, sentence = _changes(depot, IMAGE, path)
+        for name in ("app/seal/evil", f"{artifacts.SITE}/depot/start.py"):
+            assert ("file", name) in changes
+        assert [name for what, name in changes if what == "odd"]
+        assert ": 3 files, such as " in sentence or "but for 3 files, such as " in sentence
+
+
+def test_diff_compares_whole_digests(depot: Depot, tmp_path: Path) -> None:
+    """Of which it shows the start alone."""
+    wheels = [replace(MANIFEST.wheels[0], sha256="b" * 63 + it) for it in "bc"]
+    paths = []
+    for number, wheel in enumerate(wheels):
+        made = artifacts.release(replace(MANIFEST, wheels=(wheel,)))
+        paths.append(str(made.write_image(tmp_path / f"{number}.tar")))
+    changes, _ = _changes(depot, *paths)
+    assert changes["wheel", "six"] == "changed"
+
+
+def test_diff_of_what_cannot_be_read_is_status_2(depot: Depot, tmp_path: Path) -> None:
     """Trouble is no difference."""
     for words in ((PEX, "none.pex"), ("none.tar", IMAGE), (PEX, "depot/config.py")):
         assert depot.run("diff", *words).returncode == 2
+    path = tmp_path / "thing.pex"
+    path.write_bytes(depot.release().pex)
+    with zipfile.ZipFile(path, "a") as archive:
+        info = zipfile.ZipInfo("nothing")
+        info.external_attr = 0o120777 << 16
+        archive.writestr(info, "")
+    done = depot.run("diff", PEX, str(path))
+    assert done.returncode == 2
+    assert b"a link to nothing" in done.stderr
 
 
 def test_each_command_shows_its_help(depot: Depot) -> None:
