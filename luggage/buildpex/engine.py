@@ -21,19 +21,24 @@ class Engine:
     name: str
     environ: Mapping[str, str]
 
-    def save(self, image: str, file: Path) -> None:
-        """Write an image to a new file; raises LuggageError where there is none of that name."""
+    def save(self, image: str, file: Path) -> str:
+        """Write an image to a new file, and return its id, by which the very same can be run.
+
+        Raises LuggageError where there is none of that name.
+        """
         # By its id: of a name without a tag docker saves the images of all its tags.
         status, out, err = self.try_(["image", "inspect", "--format", "{{.Id}}", "--", image])
+        id_ = out.decode(errors="replace").strip()
         if status == 0:
             # podman writes the same format by default, and docker knows no other.
-            words = ["image", "save", "-o", str(file), "--", out.decode().strip()]
+            words = ["image", "save", "-o", str(file), "--", id_]
             status, _, err = self.try_(words)
         if status or not file.exists():
             raise LuggageError(
                 f"image '{image}': {self.name} cannot save it: {_last(err)}",
                 f"neither a file nor an image of that name? {self.name} images",
             )
+        return id_ if ":" in id_ else f"sha256:{id_}"  # podman's have no such word
 
     def ask(self, *words: str) -> str:
         """What the engine says on stdout; raises LuggageError where it fails."""

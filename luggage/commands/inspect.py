@@ -10,7 +10,7 @@ from typing import Any
 
 from luggage.commands import keyed, looking, words
 from luggage.commands.deployment import current
-from luggage.configfile import grammar, unlock
+from luggage.configfile import grammar, unlock, write
 from luggage.configfile.unlock import Given
 from luggage.crypto.errors import SecretError
 from luggage.crypto.signing import VerifyKey
@@ -21,6 +21,7 @@ from luggage.seal.artifact import Artifact
 
 MAIN_OK = True
 
+_VERIFY = "`verify` tells whether it is this artifact's"
 EXAMPLES = """\
 Project, commit, serial, Python; wheels, Debian's packages, layers and sizes; environments and the
 names of their secrets, never a value. With a key (SECRET_KEY_FILE=PATH, or SECRET_KEY) also whether
@@ -93,19 +94,38 @@ def _secrets(found: Artifact, given: Given | None) -> list[dict[str, Any]]:
 
 
 def _signed(found: Artifact, given: Given | None) -> str:
-    """Whether there is a seal and a signature, and by whom, as far as the key bundle can tell."""
+    """Whether there is a seal of it and a signature, and by whom, as far as the key bundle tells.
+
+    Only `verify` compares the seal with everything in the artifact.
+    """
     sealed, signed = _beside(found)
+    if why := _not_its_own(found, sealed):
+        return f"no: {why}"
     if sealed is None or signed is None:
-        return "no" if sealed is not None else "no: without a seal"
+        return "no"
     bundle = None if given is None else given.bundle.verify_key
     if bundle is None:
-        return "there is a signature; `verify` tells whether it is right"
+        return f"its seal has a signature; {_VERIFY}"
     key = VerifyKey(bundle)
     try:
         signature.check(sealed, signed, key)
     except LuggageError:
-        return f"not by {key.id}, the verify key of this key bundle"
-    return f"by {key.id}"
+        return f"its seal is not signed by {key.id}, the verify key of this key bundle"
+    return f"its seal is signed by {key.id}; {_VERIFY}"
+
+
+def _not_its_own(found: Artifact, sealed: bytes | None) -> str:
+    """Why the seal cannot be that of the artifact, or nothing."""
+    if sealed is None:
+        return "without a seal"
+    try:
+        told = seal.parse(sealed)
+    except LuggageError as error:
+        return error.message
+    same = told.manifest == found.manifest
+    if found.kind == artifact.PEX:
+        same = same and told.pex == found.sha256
+    return "" if same else "its seal is another artifact's, or it was changed"
 
 
 def _beside(found: Artifact) -> tuple[bytes | None, bytes | None]:
@@ -113,6 +133,6 @@ def _beside(found: Artifact) -> tuple[bytes | None, bytes | None]:
         return found.seal, found.signature
     folder = Path(found.name).parent
     return tuple(  # type: ignore[return-value]
-        path.read_bytes() if path.is_file() else None
+        write.read(path) if path.exists() else None
         for path in (folder / seal.FILE, folder / seal.SIGNATURE)
     )

@@ -24,6 +24,7 @@ from luggage.seal.verify import Verdict, Wanted
 MAIN_OK = True
 
 VARIABLE = "VERIFY_KEY"
+_KEY = re.compile(r"lug[a-z]+[0-9]+\.")  # of whatever kind and version
 EXAMPLES = """\
 Compares everything with the seal, and the seal with its signature: every byte of a pex; of an image
 each file, folder and link with mode and owner, and how it is started. Needs no network, and for a
@@ -33,11 +34,13 @@ A pex has its seal and signature beside it (seal.json, seal.json.sig), an image 
 key is what `signing-key` printed: a text, a file with it, or in VERIFY_KEY; a key bundle may hold
 it.
 
+What was verified is what `image` names on stdout, and not what the name names later: run that. Of a
+file that is to be loaded: load it, verify it by its name, run what `image` named.
+
 examples:
   python -m {package} verify build/{package}.pex --verify-key lugverify1.…
-  docker save registry.example.org/app -o app.tar && python -m {package} verify app.tar \\
-      --verify-key release.verify --minimum-serial 7
-  python -m {package} verify app:latest --key prod.key --allow-env TZ
+  python -m {package} verify registry.example.org/app@sha256:… --verify-key release.verify
+  docker load -i app.tar && python -m {package} verify app:latest --key prod.key --allow-env TZ
 """
 
 
@@ -130,17 +133,17 @@ def _wanted(options: argparse.Namespace) -> Wanted:
 
 def _key(given: str, source: str) -> VerifyKey:
     """A verify key, or that in the file that is named."""
-    if given.startswith("lug"):
+    if _KEY.match(given):
         return signing.parse_verify(given, source)
     try:
-        text = Path(given).read_bytes()[:4096].decode("ascii", "replace")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a path"
+        text = keyfile.line(Path(given)).reveal()
+    except (LuggageError, ValueError) as error:
+        why = error.message if isinstance(error, LuggageError) else "not a path"
         raise LuggageError(
-            f"{source}: neither a verify key nor a file that can be read: {why}",
+            f"{source}: neither a verify key nor a file with one: {why}",
             "lugverify1.…, or the name of a file with it",
         ) from None
-    return signing.parse_verify(text.removesuffix("\n"), source)
+    return signing.parse_verify(text, source)
 
 
 def _beside(found: Artifact, options: argparse.Namespace) -> tuple[bytes | None, bytes | None]:
@@ -173,5 +176,9 @@ def _facts(found: Artifact, verdict: Verdict, wanted: Wanted) -> list[tuple[str,
         ("python", f"{manifest.python}, {manifest.platform}"),
         ("content", whole),
         ("pex", f"SHA-256 {verdict.seal.pex}"),
-        *([("image", f"sha256:{found.sha256}")] if found.kind == artifact.IMAGE else []),
+        *(
+            [("image", found.id or f"sha256:{found.sha256}")]
+            if found.kind == artifact.IMAGE
+            else []
+        ),
     ]

@@ -41,7 +41,8 @@ class Artifact:
     layers; `texts` has the bytes of the few that are read here.
 
     `packages` is the path, with a `/` at its end, in which the packages lie. Of a pex `sha256` is
-    the file's, of an image the image's id. `odd` tells what no image of ours has.
+    the file's, of an image that of its configuration. `id` is what the engine that has the image
+    calls it, if one was asked. `odd` tells what no image of ours has.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Artifact:
     layers: tuple[Layer, ...] = ()
     configuration: Mapping[str, Any] | None = None
     odd: tuple[str, ...] = ()
+    id: str | None = None
 
     @property
     def seal(self) -> bytes | None:

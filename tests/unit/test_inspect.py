@@ -16,6 +16,7 @@ from depots import VALUES, Checkout
 
 from luggage.crypto import keys, signing
 from luggage.crypto.keys import Bundle
+from luggage.proof import manifest
 
 
 class Depot(Checkout):
@@ -118,12 +119,38 @@ def test_inspect_tells_of_one_value_that_does_not_open(depot: Depot, tmp_path: P
 
 
 def test_inspect_tells_who_signed(depot: Depot) -> None:
-    """With the verify key of a key bundle; else only that there is a signature."""
-    assert "there is a signature" in depot.told("inspect", IMAGE)
-    for key, by in ((KEY, "signed      by "), (signing.generate(), "signed      not by ")):
+    """With the verify key of a key bundle; else only that there is a signature. Of its seal alone:
+    nothing was compared.
+    """
+    assert "its seal has a signature; `verify` tells" in depot.told("inspect", IMAGE)
+    seal = "signed      its seal is"
+    for key, by in ((KEY, f"{seal} signed by "), (signing.generate(), f"{seal} not signed by ")):
         bundle = Bundle((depot.keys["demo"],), key.public.raw, 1).dump().reveal()
         told = depot.told("inspect", IMAGE, SECRET_KEY=bundle)
         assert f"{by}{key.public.id}" in told
+
+
+def test_inspect_says_of_nothing_that_it_is_signed_where_its_seal_is_not_its_own(
+    depot: Depot, tmp_path: Path
+) -> None:
+    """A pex with other bytes beside a signed seal, an image with another manifest; a seal that is
+    none, and one that cannot be read.
+    """
+    bundle = Bundle((depot.keys["demo"],), KEY.public.raw, 1).dump().reveal()
+    pex = depot.release().write_pex(tmp_path)
+    with pex.open("ab") as file:
+        file.write(b"\0")
+    image = depot.release()
+    other = replace(image.seal.manifest, serial=8)
+    image.put(f"{artifacts.SITE}/luggage-manifest.json", manifest.dump(other))
+    for path in (pex, image.write_image(tmp_path / "image.tar")):
+        told = json.loads(depot.told("inspect", str(path), "--json", SECRET_KEY=bundle))["signed"]
+        assert told == "no: its seal is another artifact's, or it was changed"
+    (tmp_path / "seal.json").write_bytes(b"{}")
+    assert "no: seal: without a format" in depot.told("inspect", str(pex))
+    (tmp_path / "seal.json").unlink()
+    (tmp_path / "seal.json").mkdir()
+    assert "seal.json: cannot be read: Is a directory" in depot.refuses("inspect", str(pex))
 
 
 def test_inspect_runs_nothing_of_it(depot: Depot, tmp_path: Path) -> None:
@@ -176,6 +203,11 @@ def test_verify_tells_what_it_has_proved(depot: Depot, file: str) -> None:
 def test_verify_takes_the_key_from_where_it_is(depot: Depot, tmp_path: Path) -> None:
     """A text, a file, VERIFY_KEY, or a key bundle, whose minimum serial counts as well."""
     (tmp_path / "verify").write_text(f"{KEY.public.dump()}\n")
+    named = depot.root / "luggage.verify"
+    for end in (b"", b"\n", b"\r\n"):
+        named.write_bytes(KEY.public.dump().encode() + end)
+        depot.told("verify", IMAGE, "--verify-key", named.name)
+    named.unlink()
     bundle = tmp_path / "bundle.key"
     for least, status in ((7, 0), (8, 1)):
         text = Bundle((depot.keys["demo"],), KEY.public.raw, least).dump().reveal()
@@ -191,6 +223,9 @@ def test_verify_takes_the_key_from_where_it_is(depot: Depot, tmp_path: Path) -> 
     assert "holds no verify key" in depot.refuses("verify", IMAGE, "--key", "demo.key")
     assert "not by key" in depot.refuses("verify", IMAGE, "--verify-key", other)
     assert "neither a verify key nor a file" in depot.refuses("verify", IMAGE, "--verify-key", "x")
+    assert "unknown version" in depot.refuses("verify", IMAGE, "--verify-key", "lugverify2.x")
+    endless = depot.refuses("verify", IMAGE, "--verify-key", "/dev/zero")
+    assert "--verify-key: not a key" in endless
 
 
 def test_verify_without_a_key_is_an_error(depot: Depot) -> None:
@@ -257,10 +292,35 @@ def test_no_private_key_is_an_argument(depot: Depot) -> None:
 def test_what_is_not_there_is_told(depot: Depot) -> None:
     """A file by its name, an image with the engine that was asked, a folder as one."""
     assert "none.pex: there is no such file" in depot.refuses("inspect", "none.pex")
-    assert "build: a folder" in depot.refuses("inspect", "build")
+    for name in ("build", "./build"):
+        assert f"{name}: a folder" in depot.refuses("inspect", name, PATH="/nonexistent")
     told = depot.refuses("inspect", "no-such-image", PATH="/nonexistent")
     assert "no container engine answers: docker: not found, podman: not found" in told
     assert "there is no such engine" in depot.refuses("inspect", "image", ENGINE="none")
+
+
+ENGINE = """\
+#!/bin/sh
+case "$1 $2" in
+    "image inspect") echo {id} ;;
+    "image save") cp "$IMAGE" "$4" ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("name", ["docker", "podman"])
+def test_verify_tells_the_engines_own_id(depot: Depot, tmp_path: Path, name: str) -> None:
+    """What may be run afterwards: a name can be given to another image. A folder of the same name
+    does not hide the image.
+    """
+    id_ = "7" * 64 if name == "podman" else f"sha256:{'7' * 64}"
+    (tmp_path / name).write_text(ENGINE.format(id=id_))
+    (tmp_path / name).chmod(0o755)
+    words = ("verify", "depot", "--verify-key", KEY.public.dump())
+    variables = {"PATH": f"{tmp_path}:/usr/bin:/bin", "ENGINE": name}
+    told = depot.told(*words, **variables, IMAGE=str(depot.root / IMAGE))
+    assert f"image     sha256:{'7' * 64}" in told.splitlines()
+    assert (depot.root / "depot").is_dir()
 
 
 SLOW_ENGINE = """\
