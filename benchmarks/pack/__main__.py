@@ -23,7 +23,7 @@ from pathlib import Path
 
 import plot
 import table
-from docker import address, container, docker, flatten, images, inspect, run
+from docker import address, container, docker, flatten, images, inspect, run, volumes
 from saved import Measure
 from starts import BARRED, Start, measured, written
 from subjects import PEERS, PREFIX, ROOT, Luggage, Peer, peers
@@ -203,10 +203,10 @@ def write(starts: Sequence[Start], seconds: float, results: Mapping[str, Result]
     """
     say(f"requests for {seconds:.0f} s")
     barred = replace(starts[0], name="barred", options=BARRED)
-    for name, (size, paths) in written([*starts, barred], seconds).items():
-        if name in results:
-            results[name].written, results[name].paths = size, paths
-    results[OURS].read_only = True
+    found = written([*starts, barred], seconds)
+    results[OURS].read_only = barred.name in found
+    for it in starts:
+        results[it.name].written, results[it.name].paths = found[it.name]
 
 
 @contextmanager
@@ -225,11 +225,11 @@ def clean() -> None:
     if names:
         docker("image", "rm", "-f", *names)
     docker("image", "prune", "-f", "--filter", f"label={PREFIX}")
-    told = docker("volume", "ls", "-q", "--filter", f"name={PREFIX}-")
-    if told:
-        docker("volume", "rm", *told.split())
-    if names or told:
-        say(f"removed: {len(names)} images {PREFIX}-*, volumes {told.split()}")
+    found = volumes(f"{PREFIX}-")
+    if found:
+        docker("volume", "rm", *found)
+    if names or found:
+        say(f"removed: {len(names)} images {PREFIX}-*, volumes {found}")
 
 
 def say(text: str) -> None:

@@ -87,6 +87,11 @@ def flatten(image: str, to: str) -> None:
         docker("rm", name)
 
 
+def volumes(prefix: str) -> list[str]:
+    """Names of the volumes that begin so; the engine's own filter finds it anywhere in a name."""
+    return [it for it in docker("volume", "ls", "-q").split() if it.startswith(prefix)]
+
+
 def images(reference: str) -> list[str]:
     """Names of the images that answer to a pattern."""
     told = docker(

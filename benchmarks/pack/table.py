@@ -142,6 +142,10 @@ def targets(results: Mapping[str, Result]) -> Iterator[tuple[str, bool]]:
         floor = median(results[FLOOR].start) or 0.0
         yield f"starts within 2 × gunicorn alone (here {start / floor:.2f} ×)", start <= 2 * floor
     yield "serves where nothing can be written", ours.read_only
+    told = (
+        "not measured" if ours.written is None else f"{ours.written} B in {len(ours.paths)} paths"
+    )
+    yield f"writes nothing where it can (here {told})", (ours.written, ours.paths) == (0, [])
 
 
 def as_json(results: Mapping[str, Result]) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from commands import UnavailableError, quietly, text
 ROOT = Path(__file__).resolve().parents[2]
 BASE = os.environ.get("BASE") or "debian:trixie-slim"
 LATER = "2037-06-01 12:00:00"
-IMAGE = f"luggage-bench-same-{os.getpid()}"
+# No name of benchmarks/pack, which removes what begins with its own.
+IMAGE = f"luggage-reproduce-{os.getpid()}"
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,26 @@ def test_the_plot_is_well_formed_and_has_a_bar_for_each_figure(
     assert "luggage 3.0 s" in root.findtext(f"{SVG}desc", "")
 
 
+@pytest.mark.parametrize(
+    ("written", "paths", "told"),
+    [
+        (0, [], ("writes nothing where it can (here 0 B in 0 paths)", True)),
+        (12, ["/a"], ("writes nothing where it can (here 12 B in 1 paths)", False)),
+        (0, ["/a"], ("writes nothing where it can (here 0 B in 1 paths)", False)),
+        (None, [], ("writes nothing where it can (here not measured)", False)),
+    ],
+)
+def test_what_is_written_is_judged(
+    modules: tuple[ModuleType, ModuleType],
+    written: int | None,
+    paths: list[str],
+    told: tuple[str, bool],
+) -> None:
+    """One byte, or one path, misses the target; and so does what nobody measured."""
+    ours = modules[1].Result(written=written, paths=paths)
+    assert told in list(modules[1].targets({"luggage": ours}))
+
+
 def test_the_plot_in_the_documentation_is_well_formed() -> None:
     """docs/performance.svg is XML, and names luggage and every peer."""
     text = (ROOT / "docs" / "performance.svg").read_text()

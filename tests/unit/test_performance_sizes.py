@@ -68,3 +68,15 @@ def test_the_peers_lock_is_the_part_of_the_projects_that_the_app_needs(
     assert all(known[pin.name] == replace(pin, line=known[pin.name].line) for pin in part)
     with pytest.raises(SystemExit, match="no line for nothing"):
         subjects.of_lock(whole, {"flask", "nothing"})
+
+
+def test_only_volumes_that_begin_so_are_the_benchmarks_own(
+    modules: dict[str, ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another's, with the same words inside its name, is never removed."""
+    engine = tmp_path / "engine"
+    # As docker answers: a filter of the name finds both.
+    engine.write_text('#!/bin/sh\n[ "$1 $2" = "volume ls" ] && printf "%s\\n" bench-a my-bench-b\n')
+    engine.chmod(0o755)
+    monkeypatch.setattr(modules["docker"], "ENGINE", str(engine))
+    assert modules["docker"].volumes("bench-") == ["bench-a"]
