@@ -212,6 +212,20 @@ def test_no_setting_of_git_shows_in_the_files(
     assert after == before
 
 
+def test_a_clone_has_the_bytes_of_the_commit(small: Checkout, tmp_path: Path) -> None:
+    """Whatever line ends somebody's git is set to: .gitattributes says so."""
+    shutil.copy(ROOT / ".gitattributes", small.root)
+    small.write("script", "#!/bin/sh\n")
+    (small.root / "vector").write_bytes(b"one\r\n")
+    small.commit()
+    settings = ("-c", "core.autocrlf=true", "-c", "core.eol=crlf")
+    small.git(*settings, "clone", "-q", str(small.root), str(tmp_path / "clone"))
+    other = Checkout(tmp_path / "clone")
+    assert (other.root / "script").read_bytes() == b"#!/bin/sh\n"
+    assert (other.root / "vector").read_bytes() == b"one\r\n"
+    assert other.git(*settings, "status", "--porcelain") == ""
+
+
 def test_a_bare_checkout_tells_its_version() -> None:
     """Without a deployment, a manifest or any package."""
     done = subprocess.run(
