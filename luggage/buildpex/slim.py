@@ -169,12 +169,8 @@ def _asked(text: bytes, package: str) -> set[str]:
 
 def _revive(wheels: Sequence[_Wheel], wanted: Iterable[str]) -> None:
     """Take out of `dropped` what is imported by anything that stays, and by what it imports."""
-    out = {
-        _module(path): (one, path)
-        for one in wheels
-        for path in sorted(one.dropped)
-        if path.endswith(_MODULE)
-    }
+    dropped = ((one, path) for one in wheels for path in sorted(one.dropped))
+    out = {_module(path): (one, path) for one, path in dropped if path.endswith(_MODULE)}
     if not out:
         return
     packages = {f"{name}/": it for name, it in out.items() if it[1].endswith("/__init__.py")}
