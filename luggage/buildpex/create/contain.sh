@@ -84,9 +84,10 @@ pack_into() {
     # shellcheck disable=SC2086
     contain none "$stage/result" -v luggage-wheels:/wheels:ro "$@" "$builder" sh -euc "$PACK" pack \
         "$place" "$cache" "$PACKAGE" "$have" "$LOCKS" $origin || status=$?
-    rm "$stage/in.tar"
     if [ "$status" = "$UNFETCHED" ]; then unfetched=yes; return; fi
+    # Before anything is removed: a full disk shows as one.
     [ "$status" = 0 ] || has_told
+    rm "$stage/in.tar"
     mkdir "$folder"
     tar -x -f "$stage/result" --no-same-owner -C "$folder" || die "create: what was packed cannot be written, see above"
     rm "$stage/result"
