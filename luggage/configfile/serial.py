@@ -7,6 +7,7 @@ import ast
 from luggage.configfile.module import BOM
 from luggage.errors import LuggageError
 from luggage.proof import serial
+from luggage.proof.manifest import MAX_SERIAL
 
 
 def raised(source: bytes, path: str) -> bytes:
@@ -20,7 +21,7 @@ def raised(source: bytes, path: str) -> bytes:
         if serial.find(made, path) is None:
             raise LuggageError(f"config module '{path}': has no place for a serial", "SERIAL = 1")
         return made
-    if found.number == serial.MOST:
+    if found.number == MAX_SERIAL:
         raise LuggageError(f"config module '{path}': its serial is the highest that there is")
     return source[: found.start] + b"%d" % (found.number + 1) + source[found.end :]
 

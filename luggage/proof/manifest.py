@@ -20,7 +20,7 @@ MAX_BYTES = canonical.MAX_BYTES
 
 _PLACE = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _SECRET = re.compile(r"[A-Z][A-Z0-9_]{0,62}")
-_MAX_SERIAL = 2**63 - 1
+MAX_SERIAL = 2**63 - 1
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 _NUMBER = r"(0|[1-9][0-9]{0,8})"
@@ -126,7 +126,7 @@ def _maybe(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 
 def _serial(value: Any) -> bool:
-    return type(value) is int and 1 <= value <= _MAX_SERIAL
+    return type(value) is int and 1 <= value <= MAX_SERIAL
 
 
 def _files(value: Any) -> bool:

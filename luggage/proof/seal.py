@@ -74,7 +74,9 @@ def _check(members: Mapping[str, Any]) -> None:
     canonical.check(members, _MEMBERS, SealError)
     wanted = {"pex", "image"} if members["layers"] else {"pex"}
     if set(members["sbom"]) != wanted:
-        raise SealError(f"not as docs/format.md says: sbom, which names {', '.join(wanted)}")
+        raise SealError(
+            f"not as docs/format.md says: sbom, which names {', '.join(sorted(wanted))}"
+        )
     if members["debian"] and not members["layers"]:
         raise SealError("names packages of Debian, and yet no layers")
 

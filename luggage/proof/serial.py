@@ -11,9 +11,9 @@ import tokenize
 from dataclasses import dataclass
 
 from luggage.errors import LuggageError
+from luggage.proof.manifest import MAX_SERIAL
 
 NAME = "SERIAL"
-MOST = 2**63 - 1
 _PLAIN = re.compile(r"[1-9][0-9]{0,18}")
 
 
@@ -46,7 +46,7 @@ def find(source: bytes, path: str) -> Serial | None:
     _check_encoding(source, path)
     value = stated[0].value
     text = ast.get_source_segment(source.decode("utf-8-sig"), value) or ""
-    if _is_in_parentheses(stated[0]) or _PLAIN.fullmatch(text) is None or int(text) > MOST:
+    if _is_in_parentheses(stated[0]) or _PLAIN.fullmatch(text) is None or int(text) > MAX_SERIAL:
         raise _refused(path)
     lines = source.splitlines(keepends=True)
     mark = 3 if value.lineno == 1 and source.startswith(b"\xef\xbb\xbf") else 0

@@ -10,10 +10,12 @@ import contextlib
 import os
 import select
 import signal
+from collections.abc import Iterable, MutableMapping
 from typing import Any
 
 from twisted.internet import protocol
 
+from luggage.run.inherit import READY
 from luggage.run.output import Lines
 
 PIPE = 128  # reads of 8 KiB: more than any pipe holds
@@ -65,6 +67,25 @@ class Child(protocol.ProcessProtocol):
             for _ in range(PIPE):
                 if not any(event & select.POLLIN for _, event in poll.poll(0)) or reader.doRead():
                     break
+
+
+def given(
+    environ: MutableMapping[str, str],
+    inherited: Iterable[tuple[str, int]],
+    null: int,
+    tells: bool,
+) -> tuple[dict[int, int | str], int | None]:
+    """A life's descriptors as Twisted wants them, and the one on which it tells that it is ready.
+
+    Of `inherited` it gets those whose number `environ` has; one that `tells` finds its own there.
+    """
+    files: dict[int, int | str] = {0: null, 1: "r", 2: "r"}
+    files |= {number: number for name, number in inherited if environ.get(name) == str(number)}
+    if not tells:
+        return files, None
+    ready = max(files) + 1
+    environ[READY] = str(ready)
+    return files | {ready: "r"}, ready
 
 
 def how(code: int | None, number: int | None) -> str:

@@ -16,8 +16,8 @@ from twisted.runner.procmon import ProcessMonitor
 
 from luggage.run import kin
 from luggage.run.adopt import Adopted
-from luggage.run.child import Child, how, status
-from luggage.run.inherit import READY, Started
+from luggage.run.child import Child, given, how, status
+from luggage.run.inherit import Started
 from luggage.run.output import Output
 
 CRASHES = 5
@@ -96,28 +96,14 @@ class Monitor(ProcessMonitor):
             self._adopt(self._started.pop(name))
             return
         environ = dict(process.env)
-        files: dict[int, Any] = {0: self._null, 1: "r", 2: "r"}
-        for variable, descriptor in self._descriptors:
-            if environ.get(variable) == str(descriptor):
-                files[descriptor] = descriptor
-        ready = None
-        if name in self._first:
-            ready = max([*files, 2]) + 1
-            files[ready] = "r"
-            environ[READY] = str(ready)
+        files, ready = given(environ, self._descriptors, self._null, name in self._first)
         child = Child(self, name, ready)
         self.protocols[name] = child
         self.timeStarted[name] = self._clock.seconds()
+        place = {"path": process.cwd, "uid": process.uid, "gid": process.gid}
         try:
             self._reactor.spawnProcess(
-                child,
-                process.args[0],
-                process.args,
-                env=environ,
-                path=process.cwd,
-                uid=process.uid,
-                gid=process.gid,
-                childFDs=files,
+                child, process.args[0], process.args, env=environ, childFDs=files, **place
             )
         except Exception as problem:
             self.say(f"{name}: cannot be started: {problem}")

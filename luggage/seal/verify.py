@@ -18,7 +18,7 @@ from luggage.proof.tree import Entry
 from luggage.seal import artifact, configuration
 from luggage.seal.artifact import Artifact
 
-_NEVER = "a seal belongs beside a pex: build/seal.json; or name it: --seal FILE"
+_BESIDE = "a seal belongs beside a pex: build/seal.json; or name it: --seal FILE"
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def given(found: Artifact, outside: bytes | None, signed: bytes | None) -> Given
     chosen = outside if inside is None else inside
     if chosen is None:
         hint = (
-            _NEVER if found.kind == artifact.PEX else "make it again, with this luggage: ./create"
+            _BESIDE if found.kind == artifact.PEX else "make it again, with this luggage: ./create"
         )
         raise LuggageError(f"{found.name}: has no seal", hint)
     return Given(chosen, found.signature if signed is None else signed)
