@@ -305,3 +305,15 @@ def oci_archive(found: Release, *, indexed: bool = False) -> bytes:
     index = {"schemaVersion": 2, "manifests": [blob(described, annotations=names)]}
     members = [file(path, data) for path, data in blobs.items()]
     return tar([*members, file("index.json", json.dumps(index).encode())])
+
+
+def listing_more(found: Release, members: Layer) -> Release:
+    """The same with more in its first layer, listed and sealed."""
+    made = found.copy()
+    path = f"{seal.FOLDER}/{seal.listing('root')}"
+    layer, at = made.member(path)
+    listed = tree.parse(layer[at][1])
+    text = tree.dump([*listed, *map(entry, members)])
+    made.put(path, text)
+    layer += members
+    return resealed(made, layers={**made.seal.layers, "root": sha256(text)})
