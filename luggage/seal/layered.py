@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from luggage.proof import canonical
 from luggage.proof.tree import Entry
 from luggage.seal import artifact
 from luggage.seal.artifact import Layer
+from luggage.seal.room import MOST_MEMBERS, Room
 from luggage.seal.tarred import CHUNK, Member, Reader, TarError
 
 _MOST_BYTES = 8 << 30  # of all layers, unpacked
@@ -42,6 +42,7 @@ class Tree:
         self.texts: dict[str, bytes] = {}
         self.layers: list[Layer] = []
         self.odd: list[str] = []
+        self.room = Room()
 
     def add(self, archive: BinaryIO, place: Place, diff_id: str, squeeze: bool) -> None:
         """Put one layer on top; raises TarError."""
@@ -52,7 +53,7 @@ class Tree:
         texts: dict[str, bytes] = {}
         try:
             for member in reader:
-                if wrong := _put(entries, texts, member, reader):
+                if wrong := _put(entries, texts, member, reader, self.room):
                     self.odd.append(wrong)
         except (OSError, EOFError, zlib.error) as error:
             raise TarError(f"a layer cannot be unpacked: {error}") from error
@@ -65,6 +66,8 @@ class Tree:
                 self.odd.append(f"{path!r}: a layer replaces what one below it brought")
                 self.texts.pop(path, None)
         self.entries |= entries
+        if len(self.entries) > MOST_MEMBERS:
+            raise TarError("too large: more files than any artifact has")
         self.texts |= texts
         for path in entries:
             self._reached(path)
@@ -125,7 +128,11 @@ class _Window(io.RawIOBase):
 
 
 def _put(
-    entries: dict[str, Entry], texts: dict[str, bytes], member: Member, reader: Reader
+    entries: dict[str, Entry],
+    texts: dict[str, bytes],
+    member: Member,
+    reader: Reader,
+    room: Room,
 ) -> str | None:
     """Put a member into `entries`, and its bytes into `texts` where they are kept; returns what is
     odd about it.
@@ -145,8 +152,8 @@ def _put(
         entries[path] = Entry(path, member.kind, member.mode, None, None, target, *owners)
         return None
     kept = bytearray() if artifact.is_text(path) else None
-    if kept is not None and member.size > canonical.MAX_BYTES:
-        raise TarError(f"{path!r}: larger than 16 MiB")
+    if kept is not None:
+        room.take(path, member.size)
     digest = hashlib.sha256()
     for piece in reader.body():
         digest.update(piece)

@@ -10,13 +10,12 @@ from io import BufferedReader
 from posixpath import normpath
 
 from luggage.errors import LuggageError
-from luggage.proof import canonical
 from luggage.proof.tree import Entry
 from luggage.seal import artifact, tarred
 from luggage.seal.artifact import Artifact
+from luggage.seal.room import MOST_MEMBERS, Room
 
 _CHUNK = 1 << 20
-_MOST_FILES = 200_000
 _MOST_BYTES = 4 << 30  # unpacked
 _KINDS = {0: "file", stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "link"}
 
@@ -32,8 +31,9 @@ def load(file: BufferedReader, name: str) -> Artifact:
             members = _checked(archive)
             entries: dict[str, Entry] = {}
             texts: dict[str, bytes] = {}
+            room = Room()
             for path, info in members.items():
-                entries[path], kept = _entry(archive, path, info)
+                entries[path], kept = _entry(archive, path, info, room)
                 if kept is not None:
                     texts[path] = kept
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
@@ -48,7 +48,7 @@ def _checked(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
     """The members by their plain paths, before one byte of them is unpacked."""
     found: dict[str, zipfile.ZipInfo] = {}
     infos = archive.infolist()
-    if len(infos) > _MOST_FILES or sum(info.file_size for info in infos) > _MOST_BYTES:
+    if len(infos) > MOST_MEMBERS or sum(info.file_size for info in infos) > _MOST_BYTES:
         raise LuggageError("too large: more files or bytes than any artifact has")
     for info in infos:
         # Up to a NUL that zipfile cuts off and other readers might not.
@@ -67,7 +67,7 @@ def _checked(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
 
 
 def _entry(
-    archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo
+    archive: zipfile.ZipFile, path: str, info: zipfile.ZipInfo, room: Room
 ) -> tuple[Entry, bytes | None]:
     """A member, and its bytes where they are kept."""
     mode = info.external_attr >> 16
@@ -77,14 +77,14 @@ def _entry(
     if info.is_dir():
         return Entry(path, "dir", stat.S_IMODE(mode)), None
     kept = bytearray() if kind == "link" or artifact.is_text(path) else None
+    if kept is not None:
+        room.take(path, info.file_size)  # zipfile gives no byte more than that
     digest = hashlib.sha256()
     with archive.open(info) as body:
         while piece := body.read(_CHUNK):
             digest.update(piece)
             if kept is not None:
                 kept += piece
-                if len(kept) > canonical.MAX_BYTES:
-                    raise LuggageError(f"{path!r}: larger than 16 MiB")
     if kind == "link":
         target = bytes(kept or b"").decode("utf-8", "surrogateescape")
         if not target or "\0" in target:

@@ -16,6 +16,7 @@ from luggage.proof import canonical
 from luggage.seal import artifact, layered, stated
 from luggage.seal.artifact import Artifact
 from luggage.seal.layered import Place
+from luggage.seal.room import MOST_LAYERS
 from luggage.seal.tarred import Member, Reader, TarError
 
 _BLOB = re.compile(r"sha256:([0-9a-f]{64})")
@@ -91,6 +92,8 @@ class _Archive:
         diff_ids = stated.members(members.get("rootfs"), "rootfs").get("diff_ids")
         if not isinstance(diff_ids, list) or len(diff_ids) != len(layers):
             raise TarError("the configuration does not name each of its layers")
+        if len(layers) > MOST_LAYERS:
+            raise TarError("has more layers than engines take")
         tree = layered.Tree()
         for path, diff_id in zip(layers, diff_ids, strict=True):
             tree.add(self.file, self._place(path), str(diff_id), squeeze)

@@ -16,7 +16,7 @@ from luggage.errors import LuggageError
 
 BLOCK = 512
 CHUNK = 1 << 20
-_MAX_MEMBERS = 1_000_000
+_MAX_MEMBERS = 200_000
 _MAX_EXTENDED = 1 << 16  # bytes of a long name
 _KINDS = {b"0": "file", b"5": "dir", b"2": "link", b"1": "hard"}
 _MAGIC = (b"ustar\x0000", b"ustar  \x00")

@@ -568,6 +568,37 @@ def test_what_is_neither_is_refused(tmp_path: Path) -> None:
         artifact.load(tmp_path / "none")
 
 
+@pytest.mark.parametrize("kind", ["image", "pex"])
+def test_more_texts_than_there_is_room_for_are_refused(
+    made: Release, tmp_path: Path, kind: str
+) -> None:
+    """Before they are read: config modules, and what lies beside the seal, are kept."""
+    path = tmp_path / f"some.{kind}"
+    data = bytes(16 << 20)
+    if kind == "pex":
+        path.write_bytes(made.pex)
+        with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            for number in range(5):
+                info = zipfile.ZipInfo(f"p{number}/config.py")
+                info.external_attr, info.compress_type = 0o100644 << 16, zipfile.ZIP_DEFLATED
+                archive.writestr(info, data)
+    else:
+        other = made.copy()
+        for number in range(5):
+            other.layers[number].append(artifacts.file(f"app/seal/{number}", data))
+        other.write_image(path, squeezed=True)
+    with pytest.raises(LuggageError, match="more texts before it than any artifact has"):
+        artifact.load(path)
+
+
+def test_more_layers_than_engines_take_are_refused(made: Release, tmp_path: Path) -> None:
+    """Each of them costs memory."""
+    other = made.copy()
+    other.layers += [[artifacts.folder("app")]] * 123
+    with pytest.raises(LuggageError, match="more layers than engines take"):
+        artifact.load(other.write_image(tmp_path / "image.tar"))
+
+
 # --- one byte -----------------------------------------------------------------------------------
 
 
