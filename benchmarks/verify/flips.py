@@ -1,4 +1,4 @@
-"""One byte of a pex or of an image's layer flipped → whether `verify` refuses the artifact."""
+"""One byte of a pex or of the tar of an image's layer flipped → whether `verify` refuses it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def cases(pex: Path, image: Path, count: int, chance: random.Random) -> Iterator
         beside = file.parent / "seal.json"
         given = verify.given(found, None if found.seal else beside.read_bytes(), None)
         given = Given(given.seal, key.sign(given.seal))
-        if problems := _verified(found, given, key.public):
+        if problems := verified(found, given, key.public):
             raise LuggageError(f"{file}: does not verify as it is: {problems[0]}")
         sizes = [found.size] if found.kind == artifact.PEX else [it.size for it in found.layers]
         for _ in range(cases):
@@ -61,7 +61,8 @@ def cases(pex: Path, image: Path, count: int, chance: random.Random) -> Iterator
             yield Case(str(file), which, at, by, given.seal, given.signature or b"", key.public.raw)
 
 
-def _verified(found: Artifact, given: Given, key: VerifyKey) -> tuple[str, ...]:
+def verified(found: Artifact, given: Given, key: VerifyKey) -> tuple[str, ...]:
+    """What is wrong with the artifact; nothing where it is taken."""
     # A signature that the image has already is by another key than this one.
     texts = {path: it for path, it in found.texts.items() if not path.endswith(".sig")}
     return verify.verify(replace(found, texts=texts), given, Wanted(key)).problems
@@ -77,8 +78,8 @@ def run(case: Case) -> tuple[Case, bool]:
             with tempfile.TemporaryDirectory(prefix="luggage-") as folder:
                 path = Path(folder) / "changed.pex"
                 path.write_bytes(data)
-                return case, bool(_verified(artifact.load(path), given, key))
-        return case, bool(_verified(_changed(case), given, key))
+                return case, bool(verified(artifact.load(path), given, key))
+        return case, bool(verified(_changed(case), given, key))
     except LuggageError:
         return case, True
 

@@ -149,11 +149,13 @@ def test_what_an_engine_made_of_it_is_refused(
 
 
 def test_each_flipped_byte_of_a_sample_is_refused(signed: tuple[Built, str], saved: Path) -> None:
-    """The benchmark, in small: bytes of the real pex, and of the real layers."""
+    """The benchmark, in small: bytes of the real pex, of the real layers, and of the rest."""
     words = ("--image", saved, "--pex", signed[0].folder / "build/example.pex")
     script = ROOT / "benchmarks/verify"
-    done = sh(sys.executable, script, *words, "--cases", "40", "--seed", "1")
+    done = sh(sys.executable, script, *words, "--cases", "40", "--outside", "10", "--seed", "1")
     assert "\n40 of 40 refused" in done.stdout
+    assert "\n10 bytes of the saved file outside" in done.stdout
+    assert "read differently: all refused\n" in done.stdout
 
 
 def test_inspect_reads_the_image(signed: tuple[Built, str], docker: Engine) -> None:
