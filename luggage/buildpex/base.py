@@ -4,6 +4,7 @@ of Debian and of the dependencies, SBOMs. Made once, and kept.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -29,6 +30,7 @@ from luggage.buildpex.lock import Pin
 from luggage.buildpex.pack import TOOLS
 from luggage.buildpex.target import Target
 from luggage.buildpex.wheelhouse import Wheel
+from luggage.errors import LuggageError
 from luggage.proof import manifest, seal
 from luggage.seal import packages
 
@@ -62,7 +64,7 @@ class Plan:
 
     @property
     def key(self) -> str:
-        """Names the base: everything that could change a byte of it is in here."""
+        """Names the base: all that could change a byte of it is in here, but for the wheels."""
         pins = [(pin.name, pin.version, sorted(pin.hashes)) for pin in self.pins]
         told = [self.project, self.version, self.keep_all, pins, sorted(self.wanted)]
         python = [sys.version, self.target.platform, zlib.ZLIB_RUNTIME_VERSION]
@@ -102,11 +104,6 @@ class Base:
         folder = self.folder / "wheels"
         return tuple(Wheel(w.name, w.version, folder / w.file, w.sha256) for w in self.wheels)
 
-    @property
-    def pex_root(self) -> Path:
-        """pex's own cache, warm with these wheels."""
-        return self.folder / "pex"
-
 
 def kept_or_made(plan: Plan, bench: Bench) -> Base:
     """The base of `plan`, made if it is not kept."""
@@ -117,10 +114,14 @@ def kept_or_made(plan: Plan, bench: Bench) -> Base:
         with tempfile.TemporaryDirectory(dir=bench.work) as here:
             _make(plan, replace(bench, work=Path(here)), folder)
 
-    checked = [_STATE, PEX_SBOM, splice.FILE]
+    picked: tuple[Path, ...] = ()
+    with contextlib.suppress(LuggageError):  # making it tells all that is wrong at once
+        picked = wheelhouse.pick(plan.pins, bench.wheels, plan.target)
+    name = kept.key(plan.key, *(f"{path.name} {kept.sha256(path)}" for path in picked))
+    checked = [_STATE, PEX_SBOM, splice.FILE, *(f"wheels/{path.name}" for path in picked)]
     if plan.root:
         checked += ["root.tar", "deps.tar", seal.SBOM]
-    folder = kept.folder(bench.cache, "base", plan.key, make, checked)
+    folder = kept.folder(bench.cache, "base", name, make, checked)
     state = json.loads((folder / _STATE).read_text(encoding="utf-8"))
     if not made:
         bench.tell(f"{len(state['wheels'])} wheels kept from before")
@@ -152,7 +153,7 @@ def _make(plan: Plan, bench: Bench, folder: Path) -> None:
         bench.tell(f"{files} files of dead weight left out, {size:.1f} MB")
     described = [manifest.Wheel(w.name, w.version, w.path.name, w.sha256) for w in checked]
     sums = {"pex": _write(folder / PEX_SBOM, _bom(plan, checked))}
-    workshop = pex.Workshop.at(bench.work / "deps", folder / "pex", bench.environ)
+    workshop = pex.Workshop.at(bench.work / "deps", bench.work / "pex", bench.environ)
     built = workshop.folder / "deps.pex"
     process.run(
         pex.building(
@@ -201,7 +202,8 @@ def _bom(plan: Plan, wheels: Sequence[Wheel], system: packages.Root | None = Non
         ],
         debian=system.debian if system else (),
         os_release=system.os_release if system else None,
-        markers=plan.target.markers,
+        # The kernel's are not the image's.
+        markers={**plan.target.markers, "platform_release": "", "platform_version": ""},
         needs=wheelhouse.RUNS_ON,
     )
 

@@ -34,7 +34,7 @@ class Upper:
         self, root: Root | None, work: Path, out: Path, cache: Path, environ: Mapping[str, str]
     ) -> tuple[Path, tuple[Layer, ...]]:
         """The pex in `out`, and with `root` the layers there as well."""
-        workshop = Workshop.at(work / "pex", self.base.pex_root, environ)
+        workshop = Workshop.at(work / "pex", work / "pex-root", environ)
         described = Source(manifest.FILE, self.manifest)
         bom = Source(SBOM, (self.base.folder / PEX_SBOM).read_bytes())
         made = out / f"{self.pack.name}.pex"

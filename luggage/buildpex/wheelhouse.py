@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from packaging.markers import InvalidMarker, Marker
 from packaging.tags import Tag
@@ -21,6 +22,7 @@ from luggage.errors import LuggageError, all_wrong
 
 # What every artifact that holds luggage imports: the run island's distributions, as in setup.py.
 RUNS_ON = ("environ-config", "gunicorn", "mainland", "ncolony", "pynacl", "twisted")
+T = TypeVar("T")
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz")
 
 
@@ -74,10 +76,20 @@ def fill(
     """Copy the wheel of every pin that fits `target` from `wheels` into `into`, and check each
     copy.
 
-    Of several folders, the first that has a file of that name counts. What is hashed is the copy in
-    the private folder, so nothing that changes `wheels` later counts. Raises one LuggageError that
-    tells every wheel that is missing, altered, or for another Python.
+    What is hashed is the copy in the private folder, so nothing that changes `wheels` later counts.
+    Raises one LuggageError that tells every wheel that is missing, altered, or for another Python.
     """
+    choose = _chooser(wheels, target)
+    return tuple(_each(pins, lambda pin: _copy(pin, choose(pin), into)))
+
+
+def pick(pins: Sequence[Pin], wheels: Path | Sequence[Path], target: Target) -> tuple[Path, ...]:
+    """The wheel of every pin that fits `target` best, unchecked; raises where one is missing."""
+    return tuple(_each(pins, _chooser(wheels, target)))
+
+
+def _chooser(wheels: Path | Sequence[Path], target: Target) -> Callable[[Pin], Path]:
+    """Of several folders, the first that has a file of that name counts."""
     folders = [wheels] if isinstance(wheels, Path) else wheels
     for folder in folders:
         if not folder.is_dir():
@@ -92,11 +104,14 @@ def fill(
     }
     names = sorted(paths)
     parsed = {name: known for name in names if (known := _parse(name))}
-    checked, wrong = [], []
+    return lambda pin: paths[_choose(pin, names, parsed, target)]
+
+
+def _each(pins: Iterable[Pin], do: Callable[[Pin], T]) -> list[T]:
+    done, wrong = [], []
     for pin in pins:
         try:
-            path = paths[_choose(pin, names, parsed, target)]
-            checked.append(_copy(pin, path, into))
+            done.append(do(pin))
         except ValueError as error:
             wrong.append(f"{pin}: {error}")
     if wrong:
@@ -104,7 +119,7 @@ def fill(
             all_wrong(wrong),
             "empty the wheelhouse and fetch again; docs/packing.md says what can be packed",
         )
-    return tuple(checked)
+    return done
 
 
 def _parse(name: str) -> tuple[str, Version, frozenset[Tag]] | None:

@@ -138,7 +138,7 @@ def test_unpacked_layers_run(first: Path, tmp_path: Path) -> None:
             tar.extractall(first, filter="fully_trusted")
     python = first / "app/bin/python"
     before = {path: path.stat().st_mtime_ns for path in first.rglob("*.pyc")}
-    assert len(before) > 1000
+    assert len(before) > 900
     done = subprocess.run(
         [str(python), "-I", "-m", "example_deploy", "--help"],
         cwd=tmp_path,
