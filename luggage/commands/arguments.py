@@ -10,6 +10,7 @@ from luggage.commands.deployment import Deployment
 from luggage.errors import UsageError
 from luggage.proof import manifest
 
+_SERIAL = re.compile(r"[1-9][0-9]{0,18}")
 KEY = re.compile(r"lug(?:key|bundle|sign)[0-9]")
 
 
@@ -42,6 +43,15 @@ class Words(argparse.ArgumentParser):
         raise UsageError(
             f"{self.command}: these arguments cannot be read", self.format_usage().strip()
         )
+
+    def serial(self, option: str, text: str | None) -> int | None:
+        """The serial that was given with the option, if it was; raises UsageError."""
+        if text is None:
+            return None
+        number = int(text) if _SERIAL.fullmatch(text) else 0
+        if not 1 <= number <= manifest.MAX_SERIAL:
+            raise UsageError(f"{option}: not a number from 1 to 2^63 - 1")
+        return number
 
     def check_secret(self, name: str) -> None:
         """Refuse what cannot be a secret's name."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from pathlib import Path
 
 from luggage.commands import keyed, words
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import bundle, grammar, keyfile, unlock, write
-from luggage.crypto import Secret, names, signing
+from luggage.crypto import Secret, signing
 from luggage.crypto.keys import Bundle
-from luggage.errors import LuggageError, UsageError, all_wrong
+from luggage.errors import LuggageError, all_wrong
 from luggage.proof import serial
 from luggage.run import kin
 
@@ -46,7 +45,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--minimum-serial", metavar="N", help="no older release starts (default 1)")
     parser.add_argument("--lower", action="store_true", help="even where it was higher")
     options = parser.read(argv[1:])
-    release = _release(options)
+    release = _release(parser, options)
     if options.output is None and words.on_terminal("bundle") and not options.show:
         raise LuggageError(
             "bundle: stdout is a terminal, so the keys are not shown",
@@ -72,15 +71,11 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _release(options: argparse.Namespace) -> bundle.Release:
-    verify_key = minimum = None
+def _release(parser: words.Words, options: argparse.Namespace) -> bundle.Release:
+    verify_key = None
     if options.verify_key is not None:
         verify_key = signing.parse_verify(options.verify_key, "--verify-key")
-    if options.minimum_serial is not None:
-        text = options.minimum_serial
-        minimum = int(text) if re.fullmatch("[1-9][0-9]{0,18}", text) else 0
-        if not names.is_count(minimum):
-            raise UsageError("--minimum-serial: not a number from 1 to 2^63 - 1")
+    minimum = parser.serial("--minimum-serial", options.minimum_serial)
     return bundle.Release(verify_key, minimum, options.lower)
 
 

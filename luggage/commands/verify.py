@@ -12,7 +12,7 @@ from pathlib import Path
 from luggage.commands import looking, words
 from luggage.commands.deployment import current
 from luggage.configfile import keyfile, write
-from luggage.crypto import names, signing
+from luggage.crypto import signing
 from luggage.crypto.signing import VerifyKey
 from luggage.errors import LuggageError, UsageError, all_wrong
 from luggage.proof import seal
@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
         "--unsigned", action="store_true", help="prove nothing about who made it: no verify key"
     )
     options = parser.read(argv[1:])
-    wanted = _wanted(options)
+    wanted = _wanted(options, parser.serial("--minimum-serial", options.minimum_serial))
     found = looking.load(options.file, dict(os.environ), image=options.image)
     given = verify.given(found, *_beside(found, options))
     verdict = verify.verify(found, given, wanted)
@@ -94,14 +94,9 @@ def _hint(problems: Sequence[str]) -> str:
     return "do not run it, and give it no key: fetch it again, from where it was signed"
 
 
-def _wanted(options: argparse.Namespace) -> Wanted:
+def _wanted(options: argparse.Namespace, minimum: int | None) -> Wanted:
     """What is asked for; verify keys from several places must be one."""
-    serials = []
-    if options.minimum_serial is not None:
-        text = options.minimum_serial
-        serials.append(int(text) if re.fullmatch("[1-9][0-9]{0,18}", text) else 0)
-        if not names.is_count(serials[0]):
-            raise UsageError("--minimum-serial: not a number from 1 to 2^63 - 1")
+    serials = [] if minimum is None else [minimum]
     found: dict[str, VerifyKey] = {}
     if options.verify_key is not None:
         found["--verify-key"] = _key(options.verify_key, "--verify-key")

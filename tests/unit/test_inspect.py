@@ -228,6 +228,13 @@ def test_verify_takes_the_key_from_where_it_is(depot: Depot, tmp_path: Path) -> 
     assert "--verify-key: not a key" in endless
 
 
+@pytest.mark.parametrize("text", ["0", "07", "-1", "1_0", "\u0661", "x", str(2**63)])
+def test_verify_takes_no_minimum_that_is_no_serial(depot: Depot, text: str) -> None:
+    """Nor any other spelling of one."""
+    words = ("verify", IMAGE, "--unsigned", f"--minimum-serial={text}")
+    assert "--minimum-serial: not a number from 1 to 2^63 - 1" in depot.refuses(*words)
+
+
 def test_verify_without_a_key_is_an_error(depot: Depot) -> None:
     """It tells how to give one; --unsigned says loudly what it is worth."""
     told = depot.refuses("verify", IMAGE)
