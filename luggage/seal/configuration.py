@@ -46,7 +46,7 @@ ENVIRON: Mapping[str, str] = {
 # What engines write beside, and does nothing when a container starts (ArgsEscaped is for Windows).
 _SILENT = {"Image", "ArgsEscaped", "Labels", "Env", "ExposedPorts", "WorkingDir", "Hostname"}
 _BUILT_IN = re.compile(r"([0-9a-f]{12})?")  # buildah leaves the name of the container it built in
-_LABEL = re.compile(
+LABEL = re.compile(
     r"luggage\.(inputs|seal)|org\.opencontainers\.image\.[a-z.]+|io\.buildah\.version"
 )
 _PORT = re.compile(r"[0-9]{1,5}/(tcp|udp)")
@@ -80,7 +80,7 @@ def problems(
     if _BUILT_IN.fullmatch(str(found.get("Hostname") or "")) is None:
         yield f"configuration: Hostname is {_told(found['Hostname'])}"
     yield from _environ(found.get("Env") or [], allowed)
-    yield from _names(found, "Labels", _LABEL)
+    yield from _names(found, "Labels", LABEL)
     for name, wanted in (labels or {}).items():
         if (said := _labels(found).get(name, wanted)) != wanted:
             yield f"configuration: label {name!r} is {_told(said)}, and not {wanted!r}"

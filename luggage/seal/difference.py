@@ -10,7 +10,7 @@ from luggage.errors import LuggageError
 from luggage.proof import seal, tree
 from luggage.proof.manifest import FILE, Manifest, Wheel
 from luggage.proof.tree import Entry
-from luggage.seal import artifact
+from luggage.seal import artifact, configuration
 from luggage.seal.artifact import Artifact
 
 _SBOM = f"{seal.FOLDER}/{seal.SBOM}"
@@ -136,6 +136,12 @@ def _started(found: Artifact) -> dict[str, str]:
         told.pop("Env", None)
         pairs = (str(it).partition("=") for it in env)
         told |= {f"Env {name}": ascii(value) for name, _, value in pairs}
+    labels = config.get("Labels")
+    for name, value in labels.items() if isinstance(labels, dict) else ():
+        if configuration.LABEL.fullmatch(name) is None:  # others obey labels
+            told[f"Labels {name}"] = ascii(value)
+    for word in ("architecture", "os"):
+        told[word] = ascii((found.configuration or {}).get(word))
     return told
 
 

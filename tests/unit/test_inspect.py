@@ -443,6 +443,12 @@ def test_diff_names_a_start_and_a_signature(depot: Depot, tmp_path: Path) -> Non
     changes, sentence = _changes(depot, IMAGE, str(other.write_image(tmp_path / "image.tar")))
     assert changes["started", "Env TZ"] == "added"
     assert sentence == "explained by run.docker"
+    other = depot.release()
+    other.configuration["config"]["Labels"]["traefik.enable"] = "true"
+    other.configuration["architecture"] = "arm64"
+    changes, _ = _changes(depot, IMAGE, str(other.write_image(tmp_path / "image.tar")))
+    assert changes["started", "Labels traefik.enable"] == "added"
+    assert changes["started", "architecture"] == "changed"
     unsigned = depot.release()
     layer, at = unsigned.member("app/seal/seal.json.sig")
     del layer[at]
