@@ -9,18 +9,20 @@ compared, as an engine may map it: that is done from outside, before anything ru
 from __future__ import annotations
 
 import binascii
+import contextlib
 import json
 import os
 import re
 import signal
 import stat
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from luggage.proof import tree
 from luggage.proof.look import Folders, Listed, Look, is_engines, shown, within
 
 _EACH = 24_000  # opening a file takes as long as hashing so many bytes
+_SHARES = 64
 _TYPES = {b"type=dir": stat.S_IFDIR, b"type=file": stat.S_IFREG, b"type=link": stat.S_IFLNK}
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
@@ -42,6 +44,7 @@ def read(listings: Iterable[bytes]) -> tuple[dict[bytes, Listed], dict[str, str]
     found: dict[bytes, Listed] = {}
     wrong: dict[str, str] = {}
     modes: dict[tuple[bytes, bytes], int] = {}
+    new = tuple.__new__  # Listed's own takes twice as long
     for data in listings:
         for line in data.removeprefix(tree.HEAD).splitlines():
             name, kind, mode, _uid, _gid, *rest = line.split(b" ")
@@ -50,10 +53,11 @@ def read(listings: Iterable[bytes]) -> tuple[dict[bytes, Listed], dict[str, str]
                 modes[kind, mode] = int(mode[5:], 8) | _TYPES[kind]
             if kind == b"type=file":
                 digest = binascii.unhexlify(rest[1][13:])
-                one = Listed(b"file", modes[kind, mode], int(rest[0][5:]), digest)
+                what = (b"file", modes[kind, mode], int(rest[0][5:]), digest)
             else:
                 target = _plain(rest[0][5:]) if rest else b""
-                one = Listed(kind[5:], modes[kind, mode], 0, target)
+                what = (kind[5:], modes[kind, mode], 0, target)
+            one = new(Listed, what)
             if found.setdefault(path, one) != one:
                 wrong[shown(path)] = "is listed twice, and differently"
     return found, wrong
@@ -75,15 +79,17 @@ def differing(
     outside = frozenset(mount for mount in mounts if not within(mount, own))
     folders = _by_folder(listed, outside)
     look = Look(root, own, outside, frozenset(besides))
-    one, two = _halves(folders)
-    other = _helper(look, two) if two and _is_worth_it() else None
+    shares = _shares(folders)
+    other = _helper(look, shares) if _is_worth_it() else None
     try:
-        wrong = look.at(one)
+        wrong, done = _work(look, shares, other.turns if other else None)
         more = other.result() if other else None
     finally:
         if other:
             other.end()
-    wrong |= look.at(two) if more is None else more
+    if more is None:  # it did not end as it should, and what it had begun is not done
+        more, _ = _work(look, [it for at, it in enumerate(shares) if at not in done], None)
+    wrong |= more
     sizes = [it.size for names in folders.values() for it in names.values() if it.kind == b"file"]
     return Found(len(sizes), sum(sizes), dict(sorted(wrong.items())))
 
@@ -98,22 +104,30 @@ def mounted(text: bytes, root: bytes = b"/") -> frozenset[bytes]:
 
 
 class _Helper:
-    """A child process that looks at its share meanwhile."""
+    """A child process that looks at shares meanwhile.
 
-    def __init__(self, look: Look, folders: Folders) -> None:
-        end, write = os.pipe()
-        try:
+    `turns` has a byte for each share: whoever reads it looks at that share. The other processor may
+    have more to do than this, and then shares of one size would leave this one waiting.
+    """
+
+    def __init__(self, look: Look, shares: Sequence[Folders]) -> None:
+        with contextlib.ExitStack() as stack:
+            self.turns, turns = os.pipe()
+            stack.callback(os.close, self.turns)
+            os.write(turns, bytes(range(len(shares))))
+            os.close(turns)
+            end, write = os.pipe()
+            stack.callback(os.close, end)
+            stack.callback(os.close, write)
             self._process = os.fork()
-        except OSError:
-            os.close(end)
-            os.close(write)
-            raise
+            stack.pop_all()
         if self._process == 0:
             try:
                 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                     signal.signal(number, signal.SIG_DFL)
+                wrong, _ = _work(look, shares, self.turns)
                 with open(write, "wb") as file:
-                    file.write(json.dumps({"wrong": look.at(folders)}).encode())
+                    file.write(json.dumps({"wrong": wrong}).encode())
             finally:
                 os._exit(0)
         os.close(write)
@@ -130,13 +144,14 @@ class _Helper:
     def end(self) -> None:
         """It is not needed any more, whether it has told what it found or not."""
         self._end.close()
+        os.close(self.turns)
         os.kill(self._process, signal.SIGKILL)
         os.waitpid(self._process, 0)
 
 
-def _helper(look: Look, folders: Folders) -> _Helper | None:
+def _helper(look: Look, shares: Sequence[Folders]) -> _Helper | None:
     try:
-        return _Helper(look, folders)
+        return _Helper(look, shares)
     except OSError:
         return None  # a limit of processes or descriptors: one process does all
 
@@ -163,18 +178,40 @@ def _by_folder(listed: Mapping[bytes, Listed], hidden: Collection[bytes]) -> Fol
     return found
 
 
-def _halves(folders: Folders) -> tuple[Folders, Folders]:
-    """Two shares that take about as long; each folder is in one of them."""
+def _shares(folders: Folders) -> list[Folders]:
+    """The folders in a few dozen shares, those that take longest first."""
     costs = {
         folder: sum(_EACH + it.size for it in names.values()) for folder, names in folders.items()
     }
-    shares: tuple[dict[bytes, Mapping[bytes, Listed]], ...] = ({}, {})
-    sums = [0, 0]
+    each = sum(costs.values()) / _SHARES
+    shares: list[Folders] = []
+    share: dict[bytes, Mapping[bytes, Listed]] = {}
+    cost = 0
     for folder in sorted(costs, key=lambda it: -costs[it]):
-        less = sums.index(min(sums))
-        shares[less][folder] = folders[folder]
-        sums[less] += costs[folder]
-    return shares[0], shares[1]
+        share[folder] = folders[folder]
+        cost += costs[folder]
+        if cost >= each:
+            shares.append(share)
+            share, cost = {}, 0
+    return [*shares, share]
+
+
+def _work(
+    look: Look, shares: Sequence[Folders], turns: int | None
+) -> tuple[dict[str, str], set[int]]:
+    """What is wrong in the shares that were done, and which those are: all, or whose turn it is."""
+    wrong: dict[str, str] = {}
+    done: set[int] = set()
+    numbers = range(len(shares)) if turns is None else _turns(turns)
+    for number in numbers:
+        wrong |= look.at(shares[number])
+        done.add(number)
+    return wrong, done
+
+
+def _turns(turns: int) -> Iterator[int]:
+    while turn := os.read(turns, 1):
+        yield turn[0]
 
 
 def _is_worth_it() -> bool:

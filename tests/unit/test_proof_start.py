@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -184,6 +185,26 @@ def test_one_process_finds_what_two_find(
     for path in FILES:
         (image.root / path).write_bytes(b"x")
     refused(image, *[f"/{path}: changed" for path in FILES])
+
+
+def test_a_helper_that_is_killed_is_no_gap(image: Image, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it had begun is done again by the one that is left."""
+    mine, listdir = os.getpid(), os.listdir
+
+    def die(path: int | str) -> list[str]:
+        if os.getpid() != mine:
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif isinstance(path, int):
+            time.sleep(0.02)  # so that the helper gets its turns
+        return listdir(path)
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _pid: {0, 1})
+    monkeypatch.setattr(os, "listdir", die)
+    above = [folder for path in FILES for folder in Path(path).parents[:-1]]
+    folders = {image.root / folder for folder in above}
+    for folder in folders:
+        (folder / "x.py").touch()
+    refused(image, "x.py: was not packed", f"and {len(folders) - 10} more")
 
 
 def test_no_process_is_left(image: Image) -> None:
