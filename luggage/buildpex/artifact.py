@@ -55,8 +55,8 @@ class Origin:
 @dataclass(frozen=True)
 class Places:
     """The folders of one packing: the project's root, the wheels that nobody trusts, what is kept
-    between two of them, and where the artifact's files go. `signed` has the last seal and its
-    signature, if there is one. A kept layer whose SHA-256 is in `have` need not be written.
+    between two of them, and where the artifact's files go. `signed` has signatures, each named by
+    the SHA-256 of its seal. A kept layer whose SHA-256 is in `have` need not be written.
     """
 
     root: Path
@@ -82,6 +82,7 @@ def build(
     step. Everything is made under a temporary name in the output first: what fails or is
     interrupted leaves what was there.
     """
+    keep_signature(places.output, places.signed)
     target = Target.running()
     pins = wheelhouse.applicable(lock.read(places.root / pack.lock), target, pack.lock)
     if INFRASTRUCTURE in pack.packages:
@@ -155,7 +156,7 @@ def build(
                 sbom=below.sbom,
             )
         )
-        files = {seal.FILE: sealed_bytes, **_signature(sealed_bytes, places.signed, tell)}
+        files = {seal.FILE: sealed_bytes, **_signature(sealed_bytes, places.signed)}
         for name, data in files.items():
             (out / name).write_bytes(data)
         _copy(below, made_layers, out, places.have)
@@ -167,15 +168,18 @@ def build(
     return places.output / made.name
 
 
-def _signature(sealed_bytes: bytes, signed: Path, tell: Callable[[str], None]) -> dict[str, bytes]:
+def _signature(sealed_bytes: bytes, signed: Path) -> dict[str, bytes]:
     """The signature of the very same seal, if it has been signed already."""
-    signature, earlier = signed / seal.SIGNATURE, signed / seal.FILE
-    if not signature.exists() or not earlier.exists():
-        return {}
-    if earlier.read_bytes() == sealed_bytes:
-        return {seal.SIGNATURE: signature.read_bytes()}
-    tell(f"warning: {seal.SIGNATURE} is of another {seal.FILE}, and left out: sign again")
-    return {}
+    signature = signed / f"{_sha256(sealed_bytes)}.sig"
+    return {seal.SIGNATURE: signature.read_bytes()} if signature.exists() else {}
+
+
+def keep_signature(output: Path, signed: Path) -> None:
+    """Keep the signature that lies in `output`, by the seal it is of."""
+    signature, sealed_file = output / seal.SIGNATURE, output / seal.FILE
+    if signature.exists() and sealed_file.exists():
+        signed.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(signature, signed / f"{_sha256(sealed_file.read_bytes())}.sig")
 
 
 def _copy(below: Base, made: Sequence[Layer], out: Path, have: Collection[str]) -> None:

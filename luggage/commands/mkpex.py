@@ -57,7 +57,7 @@ def main(argv: list[str], pack: Pack) -> int:
         "--signed",
         type=Path,
         metavar="DIR",
-        help="the last seal and its signature, which stays where the seal is the same",
+        help="signatures, each named SHA256-OF-ITS-SEAL.sig (default: signatures in the output)",
     )
     parser.add_argument(
         "--have", type=Path, help="layers that need not be written: lines of sha256sum"
@@ -87,7 +87,7 @@ def main(argv: list[str], pack: Pack) -> int:
                 ],
                 cache=(options.cache or root / "build" / "cache").absolute(),
                 output=output,
-                signed=(options.signed or output).absolute(),
+                signed=(options.signed or output / "signatures").absolute(),
                 have=frozenset(_read(options.have).decode().split())
                 if options.have
                 else frozenset(),

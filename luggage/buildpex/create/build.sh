@@ -36,10 +36,7 @@ cleanup() {
         if full; then (die) || :; else (die "create: a command failed, see above") || :; fi
     fi
     [ -z "$child" ] || kill -s TERM -- "-$child" 2> /dev/null || kill "$child" 2> /dev/null || :
-    if [ -n "$container" ]; then
-        "$engine" stop -t 3 "$container" > /dev/null 2>&1 || :
-        "$engine" rm -f "$container" > /dev/null 2>&1 || :
-    fi
+    [ -z "$container" ] || "$engine" stop -t 3 "$container" > /dev/null 2>&1 || :
     if [ -n "$child" ]; then
         wait "$child" 2> /dev/null || :
         # What it started may write still.
@@ -48,6 +45,13 @@ cleanup() {
             sleep 0.2
         done
         kill -s KILL -- "-$child" 2> /dev/null || :
+    fi
+    if [ -n "$container" ]; then
+        # An engine that was asked to make it may do so when nobody waits for it any more.
+        for _ in 1 2 3 4 5; do
+            "$engine" rm -f "$container" > /dev/null 2>&1 || :
+            sleep 0.2
+        done
     fi
     [ -z "$extra" ] || "$engine" image rm "$extra" > /dev/null 2>&1 || :
     [ -z "$fresh" ] || forget "$fresh"
@@ -63,6 +67,16 @@ await() {
     wait "$child" || status=$?
     child=
     return "$status"
+}
+
+# A signature is kept by the seal it is of: another commit, and back again, does not lose it.
+keep_signatures() {
+    if [ -f build/seal.json ] && [ -f build/seal.json.sig ]; then
+        mkdir -p build/signatures
+        cp build/seal.json.sig "build/signatures/$(sum build/seal.json).sig"
+    fi
+    mkdir "$stage/.signed"
+    if [ -d build/signatures ]; then find build/signatures -name '*.sig' -exec cp {} "$stage/.signed/" \;; fi
 }
 
 # What mkpex.py calls otherwise than this file is not found.

@@ -39,6 +39,7 @@ with_engine() {
         make_runner
     fi
     if [ -n "$CHECK" ]; then check_in_engine; fi
+    say_signed
     "$engine" tag "$image" "$IMAGE:latest"
     forget "$former"
     result image "$image, $(($(ask "$image" '{{.Size}}') / 1000000)) MB, also $IMAGE:latest; now run:"

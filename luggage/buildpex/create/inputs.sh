@@ -48,11 +48,7 @@ list_inputs() {
         find wheels -maxdepth 1 \( -name '*.whl' -o -name '*.tar.*' -o -name '*.tgz' -o -name '*.zip' \) -print0 \
             > "$stage/private"
     fi
-    # The last seal, where it was signed: the signature stays as long as the seal does.
-    mkdir "$stage/.signed"
-    if [ -f build/seal.json ] && [ -f build/seal.json.sig ]; then
-        cp build/seal.json build/seal.json.sig "$stage/.signed/"
-    fi
+    keep_signatures
     set -- ${commit:+--commit "$commit"} ${dirty:+--dirty}
     origin=$*
 }
@@ -62,7 +58,7 @@ inputs() {
     {
         printf '%s\n' "$@" "$IMAGE" "$NAME" "$PACKAGE" "$commit" "$dirty"
         $SHA256 create build.docker run.docker
-        find "$stage/.signed" -type f -exec cat {} + | $SHA256
+        (cd "$stage/.signed" && cat ./*.sig 2> /dev/null) | $SHA256
         # shellcheck disable=SC2086
         cat "$stage/.files" "$stage/private" | xargs -0 $SHA256
     } | $SHA256 | cut -c1-64

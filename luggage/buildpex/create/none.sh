@@ -25,6 +25,7 @@ without_engine() {
         say pex "packed $(took)"
     fi
     if [ -n "$CHECK" ]; then check_on_host; fi
+    say_signed
     result pex "build/$NAME.pex, $(size "build/$NAME.pex"); now run:"
     now_run "SECRET_KEY=\"\$(cat $from$KEY)\" ${from}build/$NAME.pex start"
     echo "${from}build/$NAME.pex"

@@ -58,6 +58,13 @@ result() { if [ -z "$hushed" ]; then over; printf '%-8s %s\n' "$1" "$2" >&2; fi;
 warn() { over; printf '%-8s %s\n' "$1" "$2" >&2; }
 took() { echo "in $(($(date +%s) - begin)) s"; }
 size() { wc -c < "$1" | awk '{ if ($1 < 1e5) printf "%.1f kB", $1 / 1e3; else printf "%.1f MB", $1 / 1e6 }'; }
+say_signed() {
+    if [ -e build/seal.json.sig ]; then
+        result seal "build/seal.json, with the signature that was made of it"
+    else
+        say seal "build/seal.json, unsigned: python3 -m deploy sign"
+    fi
+}
 now_run() { if [ -z "$hushed" ]; then printf '\n    %s\n\n' "$1" >&2; fi; }
 
 # Our own steps, in Python, tell their progress in lines that start `mkpex: `.
