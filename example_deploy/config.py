@@ -37,6 +37,7 @@ class App:
         return self.api_url or f"http://127.0.0.1:{self.standin_port}"
 
 
+SERIAL = 1
 SECRETS = crypto.Secrets(
     format=1,
     project="example",
