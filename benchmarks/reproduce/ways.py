@@ -71,9 +71,14 @@ class Engine:
 
 
 def last_commit(base: Path) -> Path:
-    """A clone of this checkout, whose commit stays the same whatever is committed here."""
-    text("git", "clone", "-q", "--bare", ROOT, base / "commit.git")
-    return base / "commit.git"
+    """A clone of this checkout's last commit, and upon it one that gives the image another name."""
+    folder = base / "commit"
+    text("git", "clone", "-q", ROOT, folder)
+    create = folder / "create"
+    create.write_text(create.read_text().replace("\nIMAGE=$NAME\n", f"\nIMAGE={IMAGE}\n"))
+    who = ("-c", "user.name=reproduce", "-c", "user.email=reproduce@example.org")
+    text("git", "-C", folder, *who, "commit", "-q", "--no-gpg-sign", "-m", "a name", "create")
+    return folder
 
 
 def checkout(way: Way, origin: Path) -> Path:
@@ -87,14 +92,12 @@ def checkout(way: Way, origin: Path) -> Path:
 def packed(way: Way, engine: Engine, folder: Path) -> Packed:
     """`./create --check`, whose image has a name of its own, and is removed."""
     environ = {**engine.environ, **way.environ, "ENGINE": engine.name, "BASE": BASE}
-    create = folder / "create"
-    named = create.read_text().replace("\nIMAGE=$NAME\n", f"\nIMAGE={IMAGE}\n")
-    create.write_text(named)
-    text("git", "-C", folder, "update-index", "--assume-unchanged", "create")
     if engine.user:
         text("chown", "-R", f"{engine.user}:", folder)
     try:
-        image = text(*engine.prefix, create, "--check", cwd=folder, env=environ, umask=way.umask)
+        image = text(
+            *engine.prefix, folder / "create", "--check", cwd=folder, env=environ, umask=way.umask
+        )
         layers = json.loads(
             engine("image", "inspect", "--format", "{{json .RootFS.Layers}}", image)
         )
