@@ -6,10 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from luggage.commands import keyed, words
+from luggage.commands import keyed, verifying, words
 from luggage.commands.deployment import Deployment, current
 from luggage.configfile import bundle, grammar, keyfile, unlock, write
-from luggage.crypto import Secret, signing
+from luggage.crypto import Secret
 from luggage.crypto.keys import Bundle
 from luggage.errors import LuggageError, all_wrong
 from luggage.proof import serial
@@ -30,7 +30,7 @@ key, or whose serial (see `serial`) is less than the minimum. What a bundle alre
 examples:
   python -m {package} bundle prod.key prod.2.key --output prod.both.key
   python -m {package} bundle prod.key prod.2.key | docker secret create SECRET_KEY -
-  python -m {package} bundle prod.key --verify-key lugverify1.… --minimum-serial 7 --output to.key
+  python -m {package} bundle prod.key --verify-key release.verify --minimum-serial 7 --output to.key
 """
 
 
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("files", metavar="KEYFILE", nargs="+", type=Path, help="such as prod.key")
     parser.add_argument("--output", metavar="FILE", type=Path, help="a new file, mode 0600")
     parser.add_argument("--show", action="store_true", help="also to a terminal")
-    parser.add_argument("--verify-key", metavar="KEY", help="lugverify1.…: releases are signed")
+    parser.add_argument("--verify-key", metavar="KEY", help="or a file: releases are signed")
     parser.add_argument("--minimum-serial", metavar="N", help="no older release starts (default 1)")
     parser.add_argument("--lower", action="store_true", help="even where it was higher")
     options = parser.read(argv[1:])
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
 def _release(parser: words.Words, options: argparse.Namespace) -> bundle.Release:
     verify_key = None
     if options.verify_key is not None:
-        verify_key = signing.parse_verify(options.verify_key, "--verify-key")
+        verify_key = verifying.key(options.verify_key, "--verify-key")
     minimum = parser.serial("--minimum-serial", options.minimum_serial)
     return bundle.Release(verify_key, minimum, options.lower)
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from luggage.commands import looking, words
+from luggage.commands import looking, verifying, words
 from luggage.commands.deployment import current
 from luggage.configfile import keyfile, write
-from luggage.crypto import signing
 from luggage.crypto.signing import VerifyKey
 from luggage.errors import LuggageError, UsageError, all_wrong
 from luggage.proof import seal
@@ -24,7 +22,6 @@ from luggage.seal.verify import Verdict, Wanted
 MAIN_OK = True
 
 VARIABLE = "VERIFY_KEY"
-_KEY = re.compile(r"lug[a-z]+[0-9]+\.")  # of whatever kind and version
 EXAMPLES = """\
 Compares everything with the seal, and the seal with its signature: every byte of a pex; of an image
 each file, folder and link with mode and owner, and how it is started. Needs no network, and for a
@@ -99,9 +96,9 @@ def _wanted(options: argparse.Namespace, minimum: int | None) -> Wanted:
     serials = [] if minimum is None else [minimum]
     found: dict[str, VerifyKey] = {}
     if options.verify_key is not None:
-        found["--verify-key"] = _key(options.verify_key, "--verify-key")
+        found["--verify-key"] = verifying.key(options.verify_key, "--verify-key")
     elif os.environ.get(VARIABLE) and not options.unsigned:
-        found[VARIABLE] = _key(os.environ[VARIABLE], VARIABLE)
+        found[VARIABLE] = verifying.key(os.environ[VARIABLE], VARIABLE)
     if options.key is not None:
         kin.hide()
         bundle = keyfile.read(options.key)
@@ -124,21 +121,6 @@ def _wanted(options: argparse.Namespace, minimum: int | None) -> Wanted:
         )
     key = next(iter(found.values()), None)
     return Wanted(key, max(serials, default=None), tuple(options.allow_env))
-
-
-def _key(given: str, source: str) -> VerifyKey:
-    """A verify key, or that in the file that is named."""
-    if _KEY.match(given):
-        return signing.parse_verify(given, source)
-    try:
-        text = keyfile.line(Path(given)).reveal()
-    except (LuggageError, ValueError) as error:
-        why = error.message if isinstance(error, LuggageError) else "not a path"
-        raise LuggageError(
-            f"{source}: neither a verify key nor a file with one: {why}",
-            "lugverify1.…, or the name of a file with it",
-        ) from None
-    return signing.parse_verify(text, source)
 
 
 def _beside(found: Artifact, options: argparse.Namespace) -> tuple[bytes | None, bytes | None]:

@@ -113,6 +113,20 @@ def test_what_releases_are_checked_against_is_kept(checkout: Checkout) -> None:
     assert "different verify keys" in checkout.refuse("bundle", "one.key", "three.key")
 
 
+def test_a_verify_key_is_taken_from_its_file_as_verify_takes_it(checkout: Checkout) -> None:
+    """The text and the name of a file with it make the same bundle; what is neither is told."""
+    text = signing.generate().public.dump()
+    (checkout.root / "release.verify").write_text(f"{text}\n")
+    given = [
+        checkout.run("bundle", "demo.key", "--verify-key", it) for it in (text, "release.verify")
+    ]
+    assert [done.returncode for done in given] == [0, 0], given[1].stderr
+    assert given[0].stdout == given[1].stdout
+    told = checkout.refuse("bundle", "demo.key", "--verify-key", "none.verify")
+    assert "--verify-key: neither a verify key nor a file with one: none.verify: " in told
+    assert "hint: lugverify1.…, or the name of a file with it" in told
+
+
 def test_eight_keys_are_the_most(checkout: Checkout) -> None:
     """As the format says; a ninth is refused."""
     for n in range(9):
