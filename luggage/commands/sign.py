@@ -39,14 +39,14 @@ def main(argv: list[str]) -> int:
     options = parser.read(argv[1:])
     path = options.seal or words.shown(deployment.root.resolve() / "build" / seal.FILE)
     file = options.key or (Path(os.environ[KEY]) if os.environ.get(KEY) else None)
+    hint = (
+        f"{KEY}=release.sign.key python -m {deployment.package} sign\n"
+        f"where there is none yet: python -m {deployment.package} signing-key release"
+    )
     if file is None:
-        raise LuggageError(
-            f"sign: no key: {KEY} is not set",
-            f"{KEY}=release.sign.key python -m {deployment.package} sign\n"
-            f"where there is none yet: python -m {deployment.package} signing-key release",
-        )
+        raise LuggageError(f"sign: no key: {KEY} is not set", hint)
     kin.hide()
-    key = signingkey.read(file)
+    key = signingkey.read(file, hint)
     keyed.warn_of_readers(file)
     data = write.read(path)
     made = signature.sign(data, key)

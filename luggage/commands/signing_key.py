@@ -15,8 +15,9 @@ MAIN_OK = True
 
 EXAMPLES = """\
 Writes the signing key to NAME.sign.key beside the deployment's package, for its owner alone, and
-the verify key to stdout. Whoever has the signing key can sign releases: keep it off the machines
-that run them, and never in git. The verify key is no secret: `bundle` puts it beside a private key.
+the verify key to NAME.verify and to stdout. Whoever has the signing key can sign releases: keep it
+off the machines that run them, and never in git. The verify key is no secret: `verify` asks for it,
+and `bundle` puts it beside a private key.
 
 examples:
   python -m {package} signing-key release
@@ -40,7 +41,9 @@ def main(argv: list[str]) -> int:
     kin.hide()
     path = deployment.root.resolve() / f"{options.name}{signingkey.SUFFIX}"
     if options.public:
-        key = signingkey.read(path)
+        key = signingkey.read(
+            path, f"to make one: python -m {deployment.package} signing-key {options.name}"
+        )
     else:
         key = signingkey.make(path, words.ignored)
         print(

@@ -65,13 +65,18 @@ def read(path: Path) -> Bundle:
     return keys.parse_keys(line(path), str(path))
 
 
-def line(path: Path) -> Secret:
-    """The one line of a key file, without its end; raises LuggageError."""
+def line(path: Path, hint: str | None = None) -> Secret:
+    """The one line of a key file, without its end; raises LuggageError, with `hint` where it cannot
+    be read.
+    """
     try:
         with path.open("rb") as file:
             raw = Secret(file.read(MAX_TEXT + 3))
     except OSError as error:
-        raise LuggageError(f"{path}: cannot be read: {error.strerror}") from None
+        raise LuggageError(
+            f"{path}: cannot be read: {error.strerror}",
+            hint or "name the file that has the key, readable for this user",
+        ) from None
     if not raw.reveal().isascii():
         raise LuggageError(f"{path}: not a key: not ASCII text")
     return _line(raw)

@@ -12,22 +12,39 @@ from luggage.crypto.signing import SigningKey
 from luggage.errors import LuggageError
 
 SUFFIX = ".sign.key"
+VERIFY = ".verify"
 _ED25519 = "302a300506032b6570032100"  # the DER of everything before the key
 
 
 def make(path: Path, ignored: Callable[[Path], bool]) -> SigningKey:
     """A new signing key, in the new file `path` for its owner alone; raises LuggageError.
 
-    `ignored` tells whether a file is safe from being committed.
+    Its verify key is written to NAME.verify beside NAME.sign.key. `ignored` tells whether a file is
+    safe from being committed.
     """
+    place = path.with_name(f"{path.name.removesuffix(SUFFIX)}{VERIFY}")
+    # Empty is what a shell leaves that was told: > NAME.verify
+    if not path.exists() and place.exists() and (not place.is_file() or place.stat().st_size):
+        raise LuggageError(
+            f"{place}: is there already, and may be the verify key of another",
+            f"give the key another name, or: mv {place.name} {place.name}.old",
+        )
     key = signing.generate()
     keyfile.create(path, key.dump(), ignored, _taken)
+    try:
+        place.write_text(f"{key.public.dump()}\n", encoding="ascii")
+        place.chmod(0o644)
+    except OSError as error:
+        raise LuggageError(
+            f"{place}: cannot be written: {error.strerror}; the signing key is in {path}",
+            f"{_public(path)} > {place.name}",
+        ) from error
     return key
 
 
-def read(path: Path) -> SigningKey:
-    """The signing key in the file; raises LuggageError."""
-    return signing.parse_signing(keyfile.line(path), str(path))
+def read(path: Path, hint: str | None = None) -> SigningKey:
+    """The signing key in the file; raises LuggageError, with `hint` where it cannot be read."""
+    return signing.parse_signing(keyfile.line(path, hint), str(path))
 
 
 def pem(key: signing.VerifyKey) -> str:
@@ -39,6 +56,9 @@ def pem(key: signing.VerifyKey) -> str:
 def _taken(path: Path) -> LuggageError:
     return LuggageError(
         f"{path}: is there already, and a key is never overwritten",
-        f"to see its verify key: python -m deploy signing-key {path.name.removesuffix(SUFFIX)} "
-        "--public",
+        f"to see its verify key: {_public(path)}",
     )
+
+
+def _public(path: Path) -> str:
+    return f"python -m deploy signing-key {path.name.removesuffix(SUFFIX)} --public"

@@ -66,6 +66,46 @@ def test_a_signing_key_is_for_its_owner_and_never_overwritten(checkout: Checkout
     assert "git would not ignore it" in checkout.refuse("signing-key", "third")
 
 
+def test_the_verify_key_has_a_file_as_well(checkout: Checkout) -> None:
+    """NAME.verify beside the signing key, which a second call leaves alone; --public writes none.
+
+    The shell may have made it already, empty, for what goes to stdout.
+    """
+    path = checkout.root / "release.verify"
+    text = key_of(checkout).public.dump() + "\n"
+    assert path.read_text() == text
+    assert path.stat().st_mode & 0o777 == 0o644
+    told = checkout.refuse("signing-key", "release")
+    assert "signing-key release --public" in told
+    assert path.read_text() == text
+    path.unlink()
+    assert checkout.run("signing-key", "release", "--public").returncode == 0
+    assert not path.exists()
+    (checkout.root / "other.verify").touch()
+    done = checkout.run("signing-key", "other", "--pem")
+    assert done.stdout.startswith(b"-----BEGIN PUBLIC KEY-----")
+    assert signing.parse_verify((checkout.root / "other.verify").read_text().strip())
+
+
+def test_a_verify_key_of_another_is_not_overwritten(checkout: Checkout) -> None:
+    """It is told before a signing key is made."""
+    (checkout.root / "mine.verify").write_text(key_of(checkout).public.dump() + "\n")
+    told = checkout.refuse("signing-key", "mine")
+    assert "mine.verify: is there already" in told
+    assert not (checkout.root / "mine.sign.key").exists()
+
+
+def test_a_key_that_is_not_there_is_told_with_what_to_do(checkout: Checkout) -> None:
+    """Where a signing key is made, and how one is named."""
+    told = checkout.refuse("sign", SIGNING_KEY_FILE="nokey")
+    assert "error: nokey: cannot be read: No such file or directory\nhint: " in told
+    assert "SIGNING_KEY_FILE=release.sign.key" in told
+    assert "python -m depot signing-key release" in told
+    told = checkout.refuse("signing-key", "none", "--public")
+    assert "none.sign.key: cannot be read: No such file or directory\nhint: " in told
+    assert "python -m depot signing-key none" in told
+
+
 def test_the_verify_key_as_openssl_takes_it(checkout: Checkout) -> None:
     """SubjectPublicKeyInfo: whoever has no luggage verifies a seal with openssl."""
     done = checkout.run("signing-key", "release", "--public", "--pem")
