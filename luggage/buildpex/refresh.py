@@ -4,6 +4,8 @@ luggage supports.
 
 from __future__ import annotations
 
+import difflib
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -17,6 +19,7 @@ from luggage.errors import LuggageError, all_wrong
 
 OLDEST = "3.11"
 UV = Path(__file__).with_name("uv.txt")
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,9 @@ def refresh(
     What is pinned stays pinned, unless `upgrade` names it, or is empty and so means everything. A
     project that has a wheel in `root`/wheels is taken from there, and from nowhere else. All locks
     are replaced at the end, when all of them are whole; those that pin the same, and with `dry`
-    all, are left as they are.
+    all, are left as they are. Raises LuggageError, also where `upgrade` names what is no pin.
     """
+    _check_pinned(upgrade or (), [root / it.lock for it in wanted])
     own = private.read(root / private.FOLDER)
     found = []
     with tempfile.TemporaryDirectory(prefix=".lock-", dir=root) as folder:
@@ -94,6 +98,27 @@ def refresh(
             for locked, changed in zip(wanted, found, strict=True):
                 _replace(work / locked.lock, root / locked.lock, changed)
     return tuple(found)
+
+
+def _check_pinned(names: Sequence[str], locks: Sequence[Path]) -> None:
+    """uv takes any name, and says nothing where it upgrades none; raises LuggageError."""
+    try:
+        pinned = {pin.name for path in locks if path.exists() for pin in lock.read(path)}
+    except LuggageError:
+        return  # a lock that is broken is what a fresh one mends
+    # A name may have a version behind it, as uv takes it.
+    asked = {name: lock.normalise(match[0]) for name in names if (match := _NAME.match(name))}
+    unknown = [name for name in names if asked.get(name) not in pinned]
+    if not unknown:
+        return
+    near = [
+        it for name in unknown for it in difflib.get_close_matches(asked.get(name, ""), pinned, 2)
+    ]
+    hint = f"is it {' or '.join(dict.fromkeys(near))}?\n" if near else ""
+    raise LuggageError(
+        f"no such pin: {', '.join(unknown)}",
+        f"{hint}what requirements.in newly asks for is pinned by: {lock.REFRESH}",
+    )
 
 
 def _words(root: Path, work: Path, locked: Locked, upgrade: Sequence[str] | None) -> list[str]:

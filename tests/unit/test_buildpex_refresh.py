@@ -165,6 +165,21 @@ def test_dry_run_tells_and_writes_nothing(project: Project) -> None:
     assert ".lock-" not in text
 
 
+def test_upgrade_of_what_is_no_pin_is_told(project: Project) -> None:
+    """Every such name, and the pins that look like it; in any spelling, and of any lock."""
+    project.ask("other")
+    project.refresh()
+    before = (project.root / "requirements.txt").read_bytes()
+    with pytest.raises(LuggageError) as caught:
+        project.refresh(["othr", "Leaf", "nosuchpkg"])
+    assert caught.value.message == "no such pin: othr, nosuchpkg"
+    assert caught.value.hint is not None
+    assert caught.value.hint.splitlines()[0] == "is it other?"
+    assert "requirements.in" in caught.value.hint
+    assert (project.root / "requirements.txt").read_bytes() == before
+    assert [it.same for it in project.refresh(["Leaf", "OTHER"])] == [True]
+
+
 def test_upgrade_of_one_leaves_the_others(project: Project) -> None:
     """What is pinned stays pinned, unless it is named."""
     project.ask("other", "leaf")
