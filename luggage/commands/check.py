@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from luggage.configfile.pins import Pin, Place
 from luggage.crypto import keys
 from luggage.crypto.errors import SecretError
 from luggage.errors import LuggageError, all_wrong
+from luggage.proof import serial
 
 MAIN_OK = True
 
@@ -31,6 +33,7 @@ For CI and for a pre-commit hook. It is an error where
     last {RECENT} commits that touched config.py (with --deep all of them, which takes longer), and
     where --base is given, the commit at which this branch left that one;
   - a public key is not the one this user sealed to before (where there are pins: not in CI);
+  - SERIAL is there, and not a plain number that packing takes;
   - a file that git tracks holds the private key of an environment, of now or of before.
 
 Names are made of A-Z, 0-9 and _ alone, so none can be faked with letters of another script.
@@ -84,6 +87,7 @@ def main(argv: list[str], config: Path | None = None, published: Sequence[str] =
     findings = _Findings()
     for problem in problems:
         findings.add(problem)
+    _check_serial(source, findings)
     now = _now(source, stated)
     allowed = {
         *(Path(name).resolve() for name in options.allow_key),
@@ -114,6 +118,19 @@ def main(argv: list[str], config: Path | None = None, published: Sequence[str] =
     print(f"{words.shown(path)}: all right: secrets: {count}; environments: {names}")
     print(UNKNOWN, file=sys.stderr)
     return 0
+
+
+def _check_serial(source: bytes, findings: _Findings) -> None:
+    """The serial, as packing reads it; of a module that is no Python the form is told alone."""
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError):
+        return
+    try:
+        serial.find(source, "config.py")
+    except LuggageError as error:
+        message = error.message.removeprefix("config module 'config.py': ")
+        findings.add(Problem(0, message, error.hint or ""))
 
 
 def _now(source: bytes, stated: Config | None) -> Past:

@@ -110,6 +110,17 @@ def test_what_is_not_sealed_is_told_by_its_kind(checkout: Checkout, text: str, t
     assert told in found
 
 
+@pytest.mark.parametrize("text", ["0", "1 + 1", "True", "'7'"])
+def test_a_serial_that_packing_refuses_is_told(checkout: Checkout, text: str) -> None:
+    """With what is wrong besides; a plain one is all right."""
+    source = checkout.config.read_text()
+    checkout.config.write_text(source.replace("SECRETS", f"SERIAL = {text}\nSECRETS", 1))
+    told = "config.py: SERIAL is not stated once, at the top level, as a plain number"
+    assert errors(checkout) == [told]
+    checkout.config.write_text(source.replace("SECRETS", "SERIAL = 7\nSECRETS", 1))
+    assert checkout.run("check").returncode == 0
+
+
 def test_a_value_for_another_environments_key_is_told(checkout: Checkout) -> None:
     """A line copied from one environment into another names both key ids."""
     checkout.change(checkout.sealed()["LINES_API_KEY"], checkout.sealed("prod")["LINES_API_KEY"])
