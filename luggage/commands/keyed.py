@@ -8,6 +8,7 @@ from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from pathlib import Path
 
+from luggage.commands import words
 from luggage.configfile import unlock
 from luggage.configfile.unlock import Given
 from luggage.crypto import sources
@@ -34,9 +35,12 @@ def warn(environ: Mapping[str, str]) -> None:
 
 
 def warn_of_readers(path: Path) -> None:
-    """Tell where others can read a key file."""
+    """Tell where others can read a key file, but for one that git tracks: it is public on purpose,
+    or `check` tells.
+    """
     was = path.stat()
-    if stat.S_ISREG(was.st_mode) and stat.S_IMODE(was.st_mode) & 0o077:
+    open_to_all = stat.S_ISREG(was.st_mode) and stat.S_IMODE(was.st_mode) & 0o077
+    if open_to_all and not words.tracked(path):
         print(
             f"warning: {path}: others can read this key: chmod 600 {path}; on a machine with other "
             "users, rotate it",

@@ -1,4 +1,6 @@
-"""What an editing command tells: a path as the user sees it, bytes, whether git ignores a file."""
+"""What an editing command tells: a path as the user sees it, bytes, what git says of a
+file.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from luggage.commands.arguments import Words
 from luggage.crypto import Secret
 from luggage.errors import LuggageError
 
-__all__ = ["Words", "ignored", "on_terminal", "put_out", "shown"]
+__all__ = ["Words", "ignored", "on_terminal", "put_out", "shown", "tracked"]
 
 _IGNORED, _NOT_IGNORED = 0, 1
 
@@ -65,3 +67,17 @@ def ignored(path: Path) -> bool:
         why = err.decode(errors="replace").strip()
         raise LuggageError(f"{path}: git cannot tell whether it is ignored: {why}")
     return status == _IGNORED
+
+
+def tracked(path: Path) -> bool:
+    """Whether git has `path` in its index; not where there is no git to tell."""
+    path = path.resolve()
+    if shutil.which("git") is None or not any((it / ".git").exists() for it in path.parents):
+        return False
+    status, _, _ = process.capture(
+        ["git", "ls-files", "--error-unmatch", "--", f":(literal){path}"],
+        environ={k: v for k, v in os.environ.items() if not k.startswith("GIT_")},
+        cwd=path.parent,
+        subject="git ls-files",
+    )
+    return status == 0

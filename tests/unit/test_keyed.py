@@ -162,3 +162,16 @@ def test_a_key_file_that_is_not_there_is_named(checkout: Checkout) -> None:
     for wrong in (text, text.removeprefix("lugkey1."), f"./{text}"):
         told = checkout.refuse("decrypt", "SITE", key=wrong)
         assert text[10:20] not in told
+
+
+def test_of_a_key_that_git_tracks_nothing_is_told(checkout: Checkout) -> None:
+    """It is public on purpose, and git gives it to everybody's checkout as mode 644; but another
+    that lies beside it is told.
+    """
+    (checkout.root / "demo.key").chmod(0o644)
+    (checkout.root / "prod.key").chmod(0o644)
+    subprocess.run(["git", "-C", checkout.root, "add", "-f", "demo.key"], check=True)
+    for words, key in ((("secrets",), "demo.key"), (("bundle", "demo.key"), "")):
+        done = checkout.run(*words, key=key)
+        assert (done.returncode, b"others can read" in done.stderr) == (0, False), done.stderr
+    assert b"warning: prod.key: others can read" in checkout.run("bundle", "prod.key").stderr
