@@ -19,10 +19,19 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from luggage.proof import tree
-from luggage.proof.look import Folders, Listed, Look, is_engines, shown, within
+from luggage.proof.look import (
+    ENGINES_FILES,
+    ENGINES_FOLDERS,
+    Folders,
+    Listed,
+    Look,
+    shown,
+    within,
+)
 
 _EACH = 24_000  # opening a file takes as long as hashing so many bytes
 _SHARES = 64
+_ENGINES = tuple(folder + b"/" for folder in ENGINES_FOLDERS)
 _TYPES = {b"type=dir": stat.S_IFDIR, b"type=file": stat.S_IFREG, b"type=link": stat.S_IFLNK}
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
 
@@ -44,15 +53,16 @@ def read(listings: Iterable[bytes]) -> tuple[dict[bytes, Listed], dict[str, str]
     found: dict[bytes, Listed] = {}
     wrong: dict[str, str] = {}
     modes: dict[tuple[bytes, bytes], int] = {}
+    unhex = binascii.unhexlify
     new = tuple.__new__  # Listed's own takes twice as long
     for data in listings:
         for line in data.removeprefix(tree.HEAD).splitlines():
             name, kind, mode, _uid, _gid, *rest = line.split(b" ")
-            path = _plain(name[2:])
+            path = _plain(name[2:]) if b"\\" in name else name[2:]
             if (kind, mode) not in modes:
                 modes[kind, mode] = int(mode[5:], 8) | _TYPES[kind]
             if kind == b"type=file":
-                digest = binascii.unhexlify(rest[1][13:])
+                digest = unhex(rest[1][13:])
                 what = (b"file", modes[kind, mode], int(rest[0][5:]), digest)
             else:
                 target = _plain(rest[0][5:]) if rest else b""
@@ -168,12 +178,17 @@ def _by_folder(listed: Mapping[bytes, Listed], hidden: Collection[bytes]) -> Fol
     """
     found: dict[bytes, dict[bytes, Listed]] = {b"": {}}
     starts = tuple(mount + b"/" for mount in hidden)
+    last, names = b"", found[b""]  # what stands in one folder mostly stands together
     for path, one in listed.items():
-        if is_engines(path) or (path + b"/").startswith(starts):
+        if path in ENGINES_FILES or path.startswith(_ENGINES) or path in ENGINES_FOLDERS:
+            continue
+        if starts and (path + b"/").startswith(starts):
             continue
         folder, _, name = path.rpartition(b"/")
-        found.setdefault(folder, {})[name] = one
-        if one.kind == b"dir":
+        if folder != last:
+            last, names = folder, found.setdefault(folder, {})
+        names[name] = one
+        if one[0] == b"dir":
             found.setdefault(path, {})
     return found
 
