@@ -36,6 +36,4 @@ def check(data: bytes, signature: bytes, key: VerifyKey) -> None:
     if len(signature) != SIGNATURE_BYTES:
         raise SignatureError(f"{len(signature)} bytes long, and not {SIGNATURE_BYTES}")
     if not key.verifies(data, signature):
-        raise SignatureError(
-            f"not by key {key.id}, or not of this seal", "sign it again: python -m deploy sign"
-        )
+        raise SignatureError(f"not by key {key.id}, or not of this seal")
