@@ -37,7 +37,7 @@ class Verdict:
         told = f"{self.packings} of {self.wanted} packings are the same"
         if not self.same:
             told = f"{self.packings} of {self.wanted} packings, NOT the same"
-        return [*(f"{name:20} {count} different" for name, count in self.different.items()), told]
+        return [*(f"{name:28} {count} different" for name, count in self.different.items()), told]
 
 
 def judged(made: Sequence[Packed], ways: int) -> Verdict:
@@ -49,7 +49,10 @@ def judged(made: Sequence[Packed], ways: int) -> Verdict:
         f"layers of {engine}": {str(it.layers) for it in made if it.engine == engine and it.layers}
         for engine in engines
     }
-    images = {"podman's image ids": {it.image for it in made if it.image}}
+    images = {
+        f"image ids, {engine}": {it.image for it in made if it.engine == engine and it.image}
+        for engine in engines
+    }
     found = {**files, **layers, **images}
     return Verdict({name: len(it) for name, it in found.items() if it}, 2 * len(made), 2 * ways)
 

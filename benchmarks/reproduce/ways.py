@@ -45,11 +45,15 @@ WAYS = (
     Way("no engine, a clock years ahead, no network", "none", folder="later",
         environ={"FAKETIME": LATER}),
 )  # fmt: skip
+_DRIVER = {"docker": "{{.Driver}}", "podman": "{{.Store.GraphDriverName}}"}
 
 
 @dataclass(frozen=True)
 class Packed:
-    """SHA-256 of each artifact, and of an image its layers and, where no clock is in it, its id."""
+    """SHA-256 of each artifact; of an image its layers, and its id in podman's own format.
+
+    `engine` is the engine and its storage driver, which writes layers in an order of its own.
+    """
 
     engine: str
     files: Mapping[str, str]
@@ -101,14 +105,25 @@ def packed(way: Way, engine: Engine, folder: Path) -> Packed:
         layers = json.loads(
             engine("image", "inspect", "--format", "{{json .RootFS.Layers}}", image)
         )
-        told = engine("image", "inspect", "--format", "{{.Id}}", image)
+        storage = engine("info", "--format", _DRIVER[engine.name])
+        told = _image_id(engine, folder) if engine.name == "podman" else None
     finally:
         names = ("image", "ls", "-q", "--filter", f"reference={IMAGE}")
         for found in set(engine(*names).split()):
             quietly(*(*engine.prefix, engine.name, "image", "rm", "-f", found), env=engine.environ)
-    return Packed(
-        way.engine, digests(folder), tuple(layers), told if engine.name == "podman" else None
+    return Packed(f"{way.engine} on {storage}", digests(folder), tuple(layers), told)
+
+
+def _image_id(engine: Engine, folder: Path) -> str:
+    """By run.docker as it stands; Docker's format, which `create` takes for its health check, notes
+    the name of the container that each step ran in.
+    """
+    tag = f"{IMAGE}:own-format"
+    engine(
+        *("build", "-q", "--format", "oci", "--timestamp", "315532800", "--no-cache"),
+        *("-t", tag, "-f", folder / "run.docker", folder / "build"),
     )
+    return engine("image", "inspect", "--format", "{{.Id}}", tag)
 
 
 def digests(folder: Path) -> dict[str, str]:
