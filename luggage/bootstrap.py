@@ -16,12 +16,17 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 LOCKS = ("requirements.txt", "luggage/buildpex/tools.txt")
 NEEDED = ("environ", "gunicorn", "mainland", "nacl", "ncolony")
 STAMP = ".luggage"
+OWN = "wheels"  # as in luggage/buildpex/private.py
+_CHANGED = (
+    "if you changed the wheels yourself: python3 -m deploy lock\n"
+    "      else do not go on: someone else changed them, or the lock"
+)
 KEY = ("SECRET_KEY", "SECRET_KEY_FILE", "CREDENTIALS_DIRECTORY")
 
 
@@ -65,14 +70,15 @@ def heed_term() -> None:
         signal.signal(signal.SIGTERM, leave)
 
 
-def make(folder: Path, locks: Sequence[Path]) -> Path:
+def make(folder: Path, locks: Sequence[Path], own: Sequence[Path] = ()) -> Path:
     """A virtual environment at `folder` with every line of `locks` in it; returns its Python.
 
     A lock that is in it already is not installed again. Two at once wait for each other. A folder
-    that is not ours is left alone.
+    that is not ours is left alone. What lies in the folders `own`, or in `wheels` beside a lock, is
+    taken from there, and no index is asked for its name.
     """
     try:
-        return _made(folder, locks)
+        return _made(folder, locks, [*own, *(lock.parent / OWN for lock in locks)])
     except OSError as error:
         _fail(
             f"{folder}: cannot be made: {error.strerror}: {error.filename or folder}",
@@ -80,7 +86,7 @@ def make(folder: Path, locks: Sequence[Path]) -> Path:
         )
 
 
-def _made(folder: Path, locks: Sequence[Path]) -> Path:
+def _made(folder: Path, locks: Sequence[Path], own: Sequence[Path]) -> Path:
     python = folder / "bin" / "python"
     with _locked(folder):
         stamps = folder / STAMP
@@ -90,8 +96,7 @@ def _made(folder: Path, locks: Sequence[Path]) -> Path:
             _create(folder, stamps)
         missing = [lock for lock in locks if not (stamps / _digest(lock)).exists()]
         if missing:
-            _install(python, missing)
-            for lock in missing:
+            for lock in _install(python, missing, own):
                 (stamps / _digest(lock)).touch()
     return python
 
@@ -117,13 +122,99 @@ def _create(folder: Path, stamps: Path) -> None:
     _run([sys.executable, "-m", "venv", str(folder)], f"{folder}: could not be made")
 
 
-def _install(python: Path, locks: Sequence[Path]) -> None:
+def _install(python: Path, locks: Sequence[Path], folders: Sequence[Path]) -> Sequence[Path]:
+    """Install what `locks` list; returns those of which nothing was left out."""
     _say("installing " + ", ".join(str(lock) for lock in locks))
     words = [str(python), "-m", "pip", "install", "-qq", "--disable-pip-version-check"]
     words += ["--no-input", "--require-hashes", "--only-binary=:all:"]
-    for lock in locks:
-        words += ["--requirement", str(lock)]
-    _run(words, f"{', '.join(map(str, locks))}: could not be installed", "is there a network?")
+    subject = f"{', '.join(map(str, locks))}: could not be installed"
+    own = _own(folders)
+    if not own:
+        _run([*words, *_asked(locks)], subject, "is there a network?")
+        return locks
+    import tempfile
+    from pathlib import Path
+
+    with tempfile.TemporaryDirectory() as name:
+        mine, others, left_out = _divided(locks, own, Path(name))
+        # What a package needs beside the locks could be one's own: nobody is asked for that either.
+        words.append("--no-deps")
+        # Where one's own was built again its version is there already, with the old content.
+        local = [*words, "--isolated", "--no-index", "--force-reinstall", *_asked(mine)]
+        for folder in folders:
+            local += ["--find-links", str(folder)] if folder.is_dir() else []
+        if mine and _start(local, stdout=sys.stderr.fileno()):
+            if not _is_locking():
+                _fail(f"{OWN}/: {subject}", _CHANGED)
+            left_out = [*locks]
+        if others:
+            _run([*words, *_asked(others)], subject, "is there a network?")
+    return [lock for lock in locks if lock not in left_out]
+
+
+def _own(folders: Sequence[Path]) -> dict[str, set[str]]:
+    """Each name that is one's own, and the SHA-256 of its wheels.
+
+    A source distribution counts as well, though none is installed: its name is one's own.
+    """
+    found: dict[str, set[str]] = {}
+    for path in (it for folder in folders if folder.is_dir() for it in folder.iterdir()):
+        if path.name.endswith(".whl"):
+            found.setdefault(_name(path.stem.partition("-")[0]), set()).add(_digest(path))
+        elif path.name.endswith((".tar.gz", ".zip", ".tar.bz2", ".tar.xz", ".tgz")):
+            found.setdefault(_name(path.name.rpartition("-")[0]), set())
+    return found
+
+
+def _divided(
+    locks: Sequence[Path], own: Mapping[str, set[str]], work: Path
+) -> tuple[list[Path], list[Path], list[Path]]:
+    """Write the lines of `locks` into files in `work`: those of one's own, and the others.
+
+    Third, the locks with a line that no wheel of one's own fits, which for `lock` alone is no
+    error: it makes the lock that fits. A line with a marker may be for another Python: pip tells.
+    """
+    import re
+
+    mine: list[Path] = []
+    others: list[Path] = []
+    left_out, wrong = [], []
+    for number, lock in enumerate(locks):
+        parts: tuple[list[str], list[str]] = ([], [])
+        for line in re.sub(r"\\\r?\n", " ", lock.read_text(encoding="utf-8")).splitlines():
+            match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line)
+            name = _name(match[1]) if match else ""
+            fits = own.get(name, set()).intersection(re.findall(r"sha256:([0-9a-f]{64})", line))
+            if name in own and not fits and ";" not in line:
+                left_out.append(lock)
+                wrong.append(
+                    f"{lock.name}: {line.split()[0]}: no wheel in {OWN}/ has its hash, and no "
+                    "index is asked for it"
+                )
+            else:
+                parts[name not in own].append(f"{line}\n")
+        for found, lines, kind in ((mine, parts[0], "own"), (others, parts[1], "others")):
+            if lines:
+                found.append(work / f"{number}.{kind}.txt")
+                found[-1].write_text("".join(lines), encoding="utf-8")
+    if wrong and not _is_locking():
+        _fail("\nerror: ".join(wrong), _CHANGED)
+    return mine, others, left_out
+
+
+def _is_locking() -> bool:
+    return sys.argv[1:2] == ["lock"]
+
+
+def _asked(locks: Sequence[Path]) -> list[str]:
+    return [word for lock in locks for word in ("--requirement", str(lock))]
+
+
+def _name(project: str) -> str:
+    """A project's name as PEP 503 spells it."""
+    import re
+
+    return re.sub(r"[-_.]+", "-", project).lower()
 
 
 def _run(words: Sequence[str], subject: str, hint: str = "see above") -> None:

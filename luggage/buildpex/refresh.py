@@ -50,7 +50,11 @@ def find_uv(environ: Mapping[str, str], python: Path, root: Path) -> str:
     """
     beside = python.with_name("uv")
     found = str(beside) if beside.is_file() else shutil.which("uv", path=environ.get("PATH"))
-    return found or str(bootstrap.make(root / "build" / "uv", [UV]).with_name("uv"))
+    return found or str(_made(root).with_name("uv"))
+
+
+def _made(root: Path) -> Path:
+    return bootstrap.make(root / "build" / "uv", [UV], [root / private.FOLDER])
 
 
 def refresh(
