@@ -20,7 +20,7 @@ that explain it. Exit status: 0 where they are equal, 1 where they differ, 2 whe
 compared.
 
 examples:
-  python -m {package} diff old.pex build/{package}.pex
+  python -m {package} diff old.pex build/app.pex
   python -m {package} diff app:v1 app:v2 --all
   python -m {package} diff app.tar app:latest --json | jq -r .sentence
 """

@@ -28,7 +28,7 @@ names of their secrets, never a value. With a key (SECRET_KEY_FILE=PATH, or SECR
 it opens them. Nothing is proved about who made it: `verify` does that.
 
 examples:
-  python -m {package} inspect build/{package}.pex
+  python -m {package} inspect build/app.pex
   SECRET_KEY_FILE=prod.key python -m {package} inspect app:latest
   python -m {package} inspect app.tar --json | jq .wheels
 """
@@ -121,7 +121,9 @@ def _not_its_own(found: Artifact, sealed: bytes | None) -> str:
     try:
         told = seal.parse(sealed)
     except LuggageError as error:
-        return error.message
+        beside = Path(found.name).parent / seal.FILE
+        place = beside if found.kind == artifact.PEX else f"{seal.FOLDER}/{seal.FILE}"
+        return f"{place}: {error.message}"
     same = told.manifest == found.manifest
     if found.kind == artifact.PEX:
         same = same and told.pex == found.sha256

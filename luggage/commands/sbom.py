@@ -23,7 +23,7 @@ packages. Nothing of the artifact is run, and nothing is proved about who made i
 that first.
 
 examples:
-  python -m {package} sbom build/{package}.pex
+  python -m {package} sbom build/app.pex
   python -m {package} sbom app:latest --output app.cdx.json
   docker save registry.example.org/app -o app.tar && python -m {package} sbom app.tar
 """

@@ -15,11 +15,16 @@ from luggage.proof.tree import Entry
 
 PEX = "pex"
 IMAGE = "image"
+_PEX_HEADS = (b"#!", b"PK")
 PEX_SBOM = "luggage-sbom.cdx.json"
 _TEXTS = re.compile(
     rf"{seal.FOLDER}/[^/]+|(.*/)?{re.escape(manifest.FILE)}|{re.escape(PEX_SBOM)}|(.*/)?config\.py"
 )
 _PACKAGES = re.compile(rf"(app/lib/python3\.[0-9]+/site-packages/){re.escape(manifest.FILE)}")
+
+
+class UnreadableError(LuggageError):
+    """A file that is no artifact, or a damaged one, or cannot be read in one way only."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +94,20 @@ def is_text(path: str) -> bool:
     return _TEXTS.fullmatch(path) is not None
 
 
+def is_pex(path: Path) -> bool:
+    """Whether a file is meant for a pex, by its name or by how it starts."""
+    try:
+        with path.open("rb") as file:
+            return path.suffix == ".pex" or file.read(2) in _PEX_HEADS
+    except OSError:
+        return False
+
+
 def load(
     path: Path, *, name: str | None = None, image: str | None = None, squeeze: bool = False
 ) -> Artifact:
-    """What the file holds; raises LuggageError where it is neither, or is not plainly one.
+    """What the file holds; raises UnreadableError where it is neither, or is not plainly one, and
+    LuggageError where there is none.
 
     `name` is what messages call it, where that is not the path. `image` names one of several images
     in a file. With `squeeze` the layers are compressed, to tell what a registry would send, which
@@ -105,11 +120,13 @@ def load(
         with path.open("rb") as file:
             head = file.read(4)
             file.seek(0)
-            if head[:2] in (b"#!", b"PK"):
+            if head[:2] in _PEX_HEADS:
                 return packed.load(file, called)
             return saved.load(file, called, image=image, squeeze=squeeze)
     except OSError as error:
         raise LuggageError(f"{called}: cannot be read: {error.strerror or error}") from error
+    except LuggageError as error:
+        raise UnreadableError(error.message, error.hint) from error
 
 
 def described(

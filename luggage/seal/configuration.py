@@ -46,6 +46,8 @@ ENVIRON: Mapping[str, str] = {
 # What engines write beside, and does nothing when a container starts (ArgsEscaped is for Windows).
 _SILENT = {"Image", "ArgsEscaped", "Labels", "Env", "ExposedPorts", "WorkingDir", "Hostname"}
 _BUILT_IN = re.compile(r"([0-9a-f]{12})?")  # buildah leaves the name of the container it built in
+# What they name is loaded before, or instead of, what was compared.
+_LOADS = re.compile(r"(LD|PYTHON|OPENSSL)[_A-Z0-9]*|GLIBC_TUNABLES|GCONV_PATH|PATH")
 LABEL = re.compile(
     r"luggage\.(inputs|seal)|org\.opencontainers\.image\.[a-z.]+|io\.buildah\.version"
 )
@@ -87,6 +89,19 @@ def problems(
     yield from _names(found, "ExposedPorts", _PORT)
 
 
+def loads(name: str) -> bool:
+    """Whether a variable says which code is loaded: no image may set one but as run.docker does."""
+    return _LOADS.fullmatch(name) is not None
+
+
+def variables(image: Mapping[str, Any]) -> dict[str, str]:
+    """What the configuration sets beside run.docker's own variables."""
+    config = image.get("config")
+    env = config.get("Env") if isinstance(config, dict) else None
+    pairs = (str(it).partition("=") for it in (env if isinstance(env, list) else []))
+    return {name: value for name, _, value in pairs if name not in ENVIRON}
+
+
 def _environ(found: object, allowed: Sequence[str]) -> Iterator[str]:
     if not isinstance(found, list) or not all(isinstance(it, str) for it in found):
         yield "configuration: Env is not as engines write it"
@@ -99,7 +114,7 @@ def _environ(found: object, allowed: Sequence[str]) -> Iterator[str]:
     for name in sorted(set(values) | set(ENVIRON)):
         if name in ENVIRON and values.get(name) != ENVIRON[name]:
             yield f"configuration: variable {name!r} is {_told(values.get(name))}"
-        elif name not in ENVIRON and name not in allowed:
+        elif name not in ENVIRON and (name not in allowed or loads(name)):
             yield f"configuration: variable {name!r} is set, and is none of run.docker's"
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from luggage.errors import LuggageError
 from luggage.proof import canonical
-from luggage.seal import artifact, layered, stated
+from luggage.seal import artifact, layered, meant, stated
 from luggage.seal.artifact import Artifact
 from luggage.seal.layered import Place
 from luggage.seal.room import MOST_LAYERS
@@ -116,14 +116,14 @@ class _Archive:
         """Paths of the configuration and of the layers, as manifest.json tells them."""
         images = stated.parsed(self._read(_DOCKER), _DOCKER)
         found = [stated.members(it, _DOCKER) for it in stated.items(images, _DOCKER)]
-        one = self._one([(it, _tags(it)) for it in found])
+        one = meant.one([(it, _tags(it)) for it in found], self.image)
         return str(one.get("Config")), [str(it) for it in stated.items(one.get("Layers"), _DOCKER)]
 
     def _oci(self) -> tuple[str, list[str]]:
         """The same, as index.json tells them."""
         index = stated.document(self._read(_OCI), _OCI)
         found = [stated.members(it, _OCI) for it in stated.items(index.get("manifests"), _OCI)]
-        one = self._one([(it, tuple(map(str, _names(it)))) for it in found])
+        one = meant.one([(it, tuple(map(str, _names(it)))) for it in found], self.image)
         image = self._described(one)
         if "layers" not in image:
             # An index: of platforms, of which the file may hold one, and notes on how it was built.
@@ -152,17 +152,6 @@ class _Archive:
         if len(words) != 1 or not kinds <= _KINDS.get(words.pop(), set()):
             raise TarError("a manifest is of another kind than it says")
         return found
-
-    def _one(self, found: Sequence[tuple[dict[str, Any], tuple[str, ...]]]) -> dict[str, Any]:
-        """The one image, or that of the name."""
-        wanted = self.image
-        if wanted is not None:
-            found = [it for it in found if any(_called(tag, wanted) for tag in it[1])]
-        if len(found) != 1:
-            tags = ", ".join(ascii(tag)[1:-1] for _, tags in found for tag in tags)
-            told = f": {tags}" if tags else ""
-            raise TarError(f"holds {len(found)} images{told}", "name the one: --image NAME")
-        return found[0][0]
 
     def _path(self, descriptor: Mapping[str, Any]) -> str:
         match = _BLOB.fullmatch(str(descriptor.get("digest")))
@@ -223,9 +212,3 @@ def _names(descriptor: Mapping[str, Any]) -> list[str]:
     notes = _annotations(descriptor)
     names = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
     return [str(notes[name]) for name in names if name in notes]
-
-
-def _called(tag: str, wanted: str) -> bool:
-    """Whether a tag is what a user wrote: `example` is `localhost/example:latest`."""
-    full = wanted if ":" in wanted.rpartition("/")[2] else f"{wanted}:latest"
-    return tag == full or tag.endswith(f"/{full}")

@@ -7,8 +7,9 @@ an artifact can prove that artifact.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from pathlib import Path
 
 from luggage.crypto.signing import VerifyKey
 from luggage.errors import LuggageError
@@ -18,7 +19,7 @@ from luggage.proof.tree import Entry
 from luggage.seal import artifact, configuration
 from luggage.seal.artifact import Artifact
 
-_BESIDE = "a seal belongs beside a pex: build/seal.json; or name it: --seal FILE"
+UNSIGNED = "signature: there is none"
 
 
 @dataclass(frozen=True)
@@ -61,11 +62,25 @@ def given(found: Artifact, outside: bytes | None, signed: bytes | None) -> Given
         )
     chosen = outside if inside is None else inside
     if chosen is None:
+        place = Path(found.name).parent / seal.FILE
         hint = (
-            _BESIDE if found.kind == artifact.PEX else "make it again, with this luggage: ./create"
+            f"its seal belongs beside it: {place}; or name it: --seal FILE"
+            if found.kind == artifact.PEX
+            else "make it again, with this luggage: ./create"
         )
         raise LuggageError(f"{found.name}: has no seal", hint)
     return Given(chosen, found.signature if signed is None else signed)
+
+
+def ahead(sha256: str, given: Given, wanted: Wanted) -> tuple[str, ...]:
+    """What is wrong with a pex that has this SHA-256, of which nothing else was read yet: nothing
+    where it is the sealed one. Raises LuggageError where the seal cannot be read.
+    """
+    sealed = seal.parse(given.seal)
+    if not (other := [*_digest(sha256, sealed)]):
+        return ()
+    signatures = {given.signature} - {None}
+    return (*_signed(given.seal, signatures, wanted), *_serial(sealed, wanted), *other)
 
 
 def verify(found: Artifact, given: Given, wanted: Wanted) -> Verdict:
@@ -73,23 +88,25 @@ def verify(found: Artifact, given: Given, wanted: Wanted) -> Verdict:
     try:
         sealed = seal.parse(given.seal)
     except LuggageError as error:
-        raise LuggageError(f"{found.name}: {error.message}", error.hint) from error
-    told = [*_signed(found, given, wanted), *_described(found, sealed, wanted), *found.odd]
+        place = "" if found.kind == artifact.PEX else f"{seal.FOLDER}/{seal.FILE}: "
+        raise LuggageError(f"{found.name}: {place}{error.message}", error.hint) from error
+    signatures = {given.signature, found.signature} - {None}
+    told = [*_signed(given.seal, signatures, wanted), *_described(found, sealed, wanted)]
+    told += found.odd
     told += _pex(found, sealed) if found.kind == artifact.PEX else _image(found, sealed, wanted)
     files = [entry for entry in found.entries.values() if entry.kind == "file"]
     size = sum(entry.size or 0 for entry in files)
     return Verdict(sealed, len(files), size, tuple(dict.fromkeys(told)))
 
 
-def _signed(found: Artifact, given: Given, wanted: Wanted) -> Iterator[str]:
+def _signed(sealed: bytes, signatures: Set[bytes | None], wanted: Wanted) -> Iterator[str]:
     if wanted.key is None:
         return
-    signatures = {it for it in (given.signature, found.signature) if it is not None}
     if not signatures:
-        yield "signature: there is none"
+        yield UNSIGNED
     for signed in signatures:
         try:
-            signature.check(given.seal, signed, wanted.key)
+            signature.check(sealed, signed or b"", wanted.key)
         except LuggageError as error:
             yield error.message
 
@@ -105,6 +122,10 @@ def _described(found: Artifact, sealed: Seal, wanted: Wanted) -> Iterator[str]:
             yield f"{place!r}: missing"
         elif entry.sha256 != digest:
             yield f"{place!r}: its content is not what was sealed"
+    yield from _serial(sealed, wanted)
+
+
+def _serial(sealed: Seal, wanted: Wanted) -> Iterator[str]:
     serial = sealed.manifest.serial
     if wanted.minimum_serial is not None and (serial is None or serial < wanted.minimum_serial):
         has = "none" if serial is None else str(serial)
@@ -112,9 +133,13 @@ def _described(found: Artifact, sealed: Seal, wanted: Wanted) -> Iterator[str]:
 
 
 def _pex(found: Artifact, sealed: Seal) -> Iterator[str]:
-    if found.sha256 != sealed.pex:
-        yield f"pex: its SHA-256 is {found.sha256}, and {sealed.pex} was sealed"
+    yield from _digest(found.sha256, sealed)
     yield from _sbom(found, sealed)
+
+
+def _digest(sha256: str, sealed: Seal) -> Iterator[str]:
+    if sha256 != sealed.pex:
+        yield f"pex: its SHA-256 is {sha256}, and {sealed.pex} was sealed"
 
 
 def _sbom(found: Artifact, sealed: Seal) -> Iterator[str]:
@@ -127,8 +152,9 @@ def _sbom(found: Artifact, sealed: Seal) -> Iterator[str]:
 def _image(found: Artifact, sealed: Seal, wanted: Wanted) -> Iterator[str]:
     if not sealed.layers:
         yield "seal: made for a pex alone, without an image"
-    if len(found.layers) > len(sealed.layers) + 1:  # the seal has a layer of its own
-        yield f"layers: {len(found.layers)}, and {len(sealed.layers)} and the seal's were made"
+    most = len(sealed.layers) + 1  # the seal has a layer of its own
+    if len(found.layers) > most:
+        yield f"layers: {len(found.layers)}, and no more than {most} were made"
     labels = {
         "luggage.seal": _sha256(found.seal or b""),
         "org.opencontainers.image.revision": sealed.manifest.commit or "unversioned",
@@ -143,28 +169,37 @@ def _image(found: Artifact, sealed: Seal, wanted: Wanted) -> Iterator[str]:
 def _tree(found: Artifact, sealed: Seal) -> Iterator[str]:
     """Every path against the listings, and the listings against the seal."""
     listed: dict[str, Entry] = {}
+    whole = True
     for layer, digest in sorted(sealed.layers.items()):
         path = f"{seal.FOLDER}/{seal.listing(layer)}"
         data = found.texts.get(path)
         if data is None or _sha256(data) != digest:
-            yield f"{path!r}: {'missing' if data is None else 'not the listing that was sealed'}"
+            why = "missing" if data is None else "not the listing that was sealed"
+            yield f"{path!r}: {why}{_UNCOMPARED}"
+            whole = False
             continue
         try:
             entries = tree.parse(data)
         except LuggageError as error:  # of a seal that nobody signed
-            yield f"{path!r}: {error.message}"
+            yield f"{path!r}: {error.message}{_UNCOMPARED}"
+            whole = False
             continue
         for entry in entries:
             if listed.setdefault(entry.path, entry) != entry:
                 yield f"{entry.path!r}: listed twice, and not equally"
     outside = {path for path in listed.keys() | found.entries.keys() if not _within(path)}
     for path in sorted(outside):
+        if path not in listed and not whole:
+            continue  # a listing that is not there could name it
         if path not in listed:
             yield f"{path!r}: was added: no listing names it"
         elif path not in found.entries:
             yield f"{path!r}: missing"
         else:
             yield from _differs(listed[path], found.entries[path])
+
+
+_UNCOMPARED = ": nothing is compared with it"
 
 
 def _within(path: str) -> bool:

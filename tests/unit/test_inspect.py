@@ -147,7 +147,8 @@ def test_inspect_says_of_nothing_that_it_is_signed_where_its_seal_is_not_its_own
         told = json.loads(depot.told("inspect", str(path), "--json", SECRET_KEY=bundle))["signed"]
         assert told == "no: its seal is another artifact's, or it was changed"
     (tmp_path / "seal.json").write_bytes(b"{}")
-    assert "no: seal: without a format" in depot.told("inspect", str(pex))
+    told = depot.told("inspect", str(pex))
+    assert f"no: {tmp_path}/seal.json: seal: without a format" in told
     (tmp_path / "seal.json").unlink()
     (tmp_path / "seal.json").mkdir()
     assert "seal.json: cannot be read: Is a directory" in depot.refuses("inspect", str(pex))
@@ -243,7 +244,7 @@ def test_verify_without_a_key_is_an_error(depot: Depot) -> None:
     done = depot.run("verify", IMAGE, "--unsigned")
     assert done.returncode == 0
     assert b"warning: --unsigned" in done.stderr
-    assert b"signed    by nobody" in done.stdout
+    assert b"signed    not checked: --unsigned\n" in done.stdout
     key = ("--verify-key", KEY.public.dump())
     assert "--unsigned and a verify key" in depot.refuses("verify", IMAGE, "--unsigned", *key)
 
@@ -254,7 +255,10 @@ def test_verify_takes_seal_and_signature_from_elsewhere(depot: Depot, tmp_path: 
     pex = tmp_path / "thing.pex"
     pex.write_bytes(release.pex)
     key = ("--verify-key", KEY.public.dump())
-    assert "has no seal" in depot.refuses("verify", str(pex), *key)
+    told = depot.refuses("verify", str(pex), *key)
+    assert "has no seal" in told
+    assert f"hint: its seal belongs beside it: {tmp_path}/seal.json; or name it: --seal" in told
+    assert "build/" not in told
     (tmp_path / "a").write_bytes(release.sealed)
     (tmp_path / "b").write_bytes(release.signature)
     elsewhere = ("--seal", str(tmp_path / "a"), "--signature", str(tmp_path / "b"))
@@ -262,6 +266,8 @@ def test_verify_takes_seal_and_signature_from_elsewhere(depot: Depot, tmp_path: 
     depot.told("verify", IMAGE, *key, *elsewhere)
     told = depot.refuses("verify", str(pex), *key, *elsewhere[:2])
     assert "signature: there is none" in told
+    assert "where it is yours to sign: python -m depot sign" in told
+    assert NOT_TO_BE_RUN in told.splitlines()[-1]
 
 
 def test_verify_says_what_not_to_do_with_it(depot: Depot, tmp_path: Path) -> None:
@@ -274,6 +280,90 @@ def test_verify_says_what_not_to_do_with_it(depot: Depot, tmp_path: Path) -> Non
     assert told.count("error: ") == 2
     assert f"error: {path}: configuration: User is '0', and not '65532:65532'" in told
     assert "hint: do not run it, and give it no key" in told
+
+
+NOT_TO_BE_RUN = "do not run it, and give it no key"
+
+
+def _flipped(path: Path, at: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["thing.pex", "image.tar"])
+def test_every_refusal_ends_with_what_not_to_do(depot: Depot, tmp_path: Path, kind: str) -> None:
+    """Also where it cannot even be read: a flipped byte, a cut file, a seal that is none."""
+    release = depot.release()
+    path = tmp_path / kind
+    key = ("--verify-key", KEY.public.dump())
+    for at in (0, 1500, -300, None):
+        release.write_pex(tmp_path)
+        release.write_image(tmp_path / "image.tar")
+        if at is None:
+            path.write_bytes(path.read_bytes()[:900])
+        else:
+            _flipped(path, at)
+        told = depot.refuses("verify", str(path), *key)
+        assert NOT_TO_BE_RUN in told.splitlines()[-1]
+        if kind == "thing.pex":
+            assert told.count("error: ") == 1
+            assert "pex: its SHA-256 is " in told, "compared before the zip is looked at"
+    release.put("app/seal/seal.json", b"oops\n")
+    release.write_pex(tmp_path)
+    release.write_image(tmp_path / "image.tar")
+    (tmp_path / "seal.json").write_bytes(b"oops\n")
+    told = depot.refuses("verify", str(path), *key)
+    place = tmp_path / "seal.json" if kind == "thing.pex" else f"{path}: app/seal/seal.json"
+    assert f"error: {place}: seal: not JSON" in told
+    assert NOT_TO_BE_RUN in told.splitlines()[-1]
+    assert NOT_TO_BE_RUN not in depot.refuses("verify", str(tmp_path / "none.pex"), *key)
+
+
+def test_a_pex_of_another_seal_is_refused_for_all_that_is_known(
+    depot: Depot, tmp_path: Path
+) -> None:
+    """Its digest, who signed the seal, and the serial in it: at once, without its zip."""
+    path = depot.release().write_pex(tmp_path)
+    path.write_bytes(b"PK, and no zip at all")
+    other = signing.generate().public
+    told = depot.refuses(
+        *("verify", str(path), "--verify-key", other.dump(), "--minimum-serial", "8")
+    )
+    assert told.count("error: ") == 3
+    for text in ("its SHA-256 is", f"not by key {other.id}", "serial: 7, and 8 is the least"):
+        assert f"{text}" in told
+
+
+def test_a_serial_that_is_missing_says_how_to_have_one(depot: Depot, tmp_path: Path) -> None:
+    """For whoever packs it; and still what not to do with this one."""
+    path = depot.release(serial=None).write_image(tmp_path / "image.tar")
+    key = ("--verify-key", KEY.public.dump(), "--minimum-serial", "7")
+    told = depot.refuses("verify", str(path), *key)
+    assert "where it is yours to pack: python -m depot serial --raise" in told
+    assert NOT_TO_BE_RUN in told.splitlines()[-1]
+
+
+def test_verify_shows_the_variables_that_it_was_told_to_allow(depot: Depot, tmp_path: Path) -> None:
+    """With their values, a line each, as no terminal obeys them; and none that is not there."""
+    other = depot.release()
+    other.configuration["config"]["Env"] += ["TZ=UTC", "MOTD=\x1b[2J", "EMPTY="]
+    path = str(other.write_image(tmp_path / "image.tar"))
+    names = ("TZ", "MOTD", "EMPTY", "ABSENT", "LANG")
+    words = [word for name in names for word in ("--allow-env", name)]
+    lines = depot.told("verify", path, "--verify-key", KEY.public.dump(), *words).splitlines()
+    allowed = [it for it in lines if it.startswith("allowed")]
+    assert allowed == ["allowed   TZ=UTC", r"allowed   MOTD=\x1b[2J", "allowed   EMPTY="]
+
+
+def test_verify_allows_no_variable_that_says_which_code_is_loaded(depot: Depot) -> None:
+    """All of them are told at once."""
+    names = ("LD_PRELOAD", "PYTHONSTARTUP", "GLIBC_TUNABLES", "PATH")
+    words = [word for name in (*names, "TZ") for word in ("--allow-env", name)]
+    told = depot.refuses("verify", IMAGE, "--verify-key", KEY.public.dump(), *words)
+    assert told.count("error: ") == len(names)
+    for name in names:
+        assert f"error: --allow-env {name}: says which code is loaded: never allowed" in told
 
 
 def test_an_image_that_lost_its_health_check_on_the_way_is_explained(
@@ -537,7 +627,8 @@ def test_diff_of_what_cannot_be_read_is_status_2(depot: Depot, tmp_path: Path) -
 
 def test_each_command_shows_its_help(depot: Depot) -> None:
     """With examples that name the deployment."""
-    for command in ("verify", "inspect", "diff"):
+    for command in ("verify", "inspect", "diff", "sbom"):
         done = depot.run(command, "--help")
         assert isinstance(done, subprocess.CompletedProcess)
         assert f"python -m depot {command} " in done.stdout.decode()
+        assert b"build/depot.pex" not in done.stdout, "a pex is named after the project"

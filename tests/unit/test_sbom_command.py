@@ -113,4 +113,4 @@ def test_what_is_no_artifact_is_refused(checkout: Checkout) -> None:
 def test_help_shows_examples(checkout: Checkout) -> None:
     """With the deployment's own name."""
     done = checkout.run("sbom", "--help")
-    assert b"python -m depot sbom build/depot.pex" in done.stdout
+    assert b"python -m depot sbom build/app.pex" in done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import json
 import random
 import tarfile
 import zipfile
@@ -92,6 +93,19 @@ def test_a_variable_that_was_allowed_is_taken(made: Release, tmp_path: Path) -> 
         "configuration: variable 'TZ' is set, and is none of run.docker's",
     )
     assert of_image(path, replace(WANTED, allow_env=("TZ",))).problems == ()
+
+
+@pytest.mark.parametrize("name", ["LD_PRELOAD", "PYTHONPATH", "GLIBC_TUNABLES", "PATH"])
+def test_what_says_which_code_is_loaded_is_never_allowed(
+    made: Release, tmp_path: Path, name: str
+) -> None:
+    """Whoever sets it puts other code in front of all that was compared."""
+    other = made.copy()
+    env = other.configuration["config"]["Env"]
+    env[:] = [*(it for it in env if not it.startswith(f"{name}=")), f"{name}=/tmp/x"]
+    path = other.write_image(tmp_path / "image.tar")
+    (told,) = of_image(path, replace(WANTED, allow_env=(name,))).problems
+    assert told.startswith(f"configuration: variable {name!r} is ")
 
 
 def test_a_hard_link_is_the_file_it_names(made: Release, tmp_path: Path) -> None:
@@ -343,7 +357,7 @@ IMAGES: dict[str, tuple[Callable[[Release], None], str]] = {
     "a file removed": (_removed, f"'{SITE}/six.py': missing"),
     "a whiteout": (_whiteout, f"'{SITE}/.wh.six.py': a layer takes away"),
     "an opaque whiteout": (_opaque, f"'{SITE}/.wh..wh..opq': a layer takes away"),
-    "a layer more": (_layer, "layers: 6, and 4 and the seal's were made"),
+    "a layer more": (_layer, "layers: 6, and no more than 5 were made"),
     "a layer that replaces": (_replacing, f"'{SITE}/six.py': a layer replaces"),
     "no listing": (_no_listing, "'app/seal/deps.mtree': missing"),
     "another listing": (_listing, "'app/seal/deps.mtree': not the listing that was sealed"),
@@ -536,6 +550,24 @@ def test_everything_wrong_is_told_at_once(made: Release, tmp_path: Path) -> None
 # --- a file that is not -------------------------------------------------------------------------
 
 
+def test_a_seal_in_an_image_that_cannot_be_read_is_named(made: Release, tmp_path: Path) -> None:
+    """By the image, and by its place there."""
+    other = made.copy()
+    other.put("app/seal/seal.json", b"{}\n")
+    path = other.write_image(tmp_path / "image.tar")
+    assert refused(of_image, path) == f"{path}: app/seal/seal.json: seal: without a format"
+
+
+def test_a_replaced_listing_is_one_line(made: Release, tmp_path: Path) -> None:
+    """What a listing that was not sealed names, or leaves out, is no matter."""
+    other = made.copy()
+    other.put("app/seal/deps.mtree", tree.HEAD)
+    (told,) = of_image(other.write_image(tmp_path / "image.tar")).problems
+    assert told == (
+        "'app/seal/deps.mtree': not the listing that was sealed: nothing is compared with it"
+    )
+
+
 def test_several_images_need_a_name(made: Release, tmp_path: Path) -> None:
     """Of several in one file none is taken by chance."""
     data = made.write_image(tmp_path / "image.tar").read_bytes()
@@ -544,15 +576,46 @@ def test_several_images_need_a_name(made: Release, tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "image.tar") as archive:
         files = {it.name: archive.extractfile(it).read() for it in archive}  # type: ignore[union-attr]
     one = files["manifest.json"]
-    two = one.replace(b"thing:latest", b"thing:second")
+    two = one.replace(b'["thing:latest"]', b'["thing:second"], "Parent": "sha256:0"')
     files["manifest.json"] = one[:-1] + b"," + two[1:]
     path = tmp_path / "two.tar"
     path.write_bytes(artifacts.tar([artifacts.file(*it) for it in files.items()]))
     with pytest.raises(LuggageError, match="holds 2 images: thing:latest, thing:second"):
         artifact.load(path)
     assert artifact.load(path, image="thing:second").manifest == MANIFEST
-    with pytest.raises(LuggageError, match="holds 0 images"):
+    why = "two.tar: holds no image 'thing:third', but thing:latest, thing:second"
+    with pytest.raises(LuggageError, match=why):
         artifact.load(path, image="thing:third")
+
+
+@pytest.mark.parametrize("engine", ["docker", "oci"])
+def test_an_image_with_two_names_is_one(made: Release, tmp_path: Path, engine: str) -> None:
+    """Beside another one it is counted once, and both its names are told."""
+    path = tmp_path / "image.tar"
+    if engine == "docker":
+        described, tags = "manifest.json", (b'["thing:latest"]', b'["thing:latest", "thing:1"]')
+        made.write_image(path)
+    else:
+        described, tags = "index.json", (b"thing:latest", b"thing:1")
+        path.write_bytes(artifacts.oci_archive(made))
+    with tarfile.open(path) as archive:
+        files = {it.name: archive.extractfile(it).read() for it in archive}  # type: ignore[union-attr]
+    told = json.loads(files[described])
+    images = told if engine == "docker" else told["manifests"]
+    second = json.loads(json.dumps(images[0]).encode().replace(*tags))
+    images[:] = [second] if engine == "docker" else [images[0], second]
+    files[described] = json.dumps(told).encode()
+    path.write_bytes(artifacts.tar([artifacts.file(*it) for it in files.items()]))
+    assert artifact.load(path).manifest == MANIFEST
+    third = json.loads(json.dumps(images[0]))
+    third |= {"RepoTags": ["other:1"], "annotations": {}, "size": 7}
+    images.append(third)
+    files[described] = json.dumps(told).encode()
+    path.write_bytes(artifacts.tar([artifacts.file(*it) for it in files.items()]))
+    last = "other:1" if engine == "docker" else "one without a name"
+    why = rf"holds 2 images: thing:latest \(also thing:1\), {last}$"
+    with pytest.raises(LuggageError, match=why):
+        artifact.load(path)
 
 
 def test_what_is_neither_is_refused(tmp_path: Path) -> None:
