@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import time
@@ -17,6 +18,11 @@ from engines import IMAGE, ROOT, Built, Container, Engine, checkout, sh, started
 pytestmark = pytest.mark.engine
 
 CREATE = "./create"
+SEAL = (
+    "python3 -m deploy signing-key release",
+    "SIGNING_KEY_FILE=release.sign.key python3 -m deploy sign && ./create",
+    "python3 -m deploy verify example --verify-key release.verify",
+)
 DOCKER = 'docker run --rm -e SECRET_KEY="$(cat demo.key)" -p 8000:8000 example'
 PEX = 'SECRET_KEY="$(cat demo.key)" build/example.pex start'
 TESTS = "tests/run"
@@ -49,7 +55,7 @@ def free_port() -> int:
 
 def test_every_command_of_the_readme_is_run_here() -> None:
     """A command that the README gains has to be run by a test as well."""
-    assert commands() == [CREATE, DOCKER, PEX, TESTS, ENCRYPT]
+    assert commands() == [CREATE, DOCKER, PEX, TESTS, ENCRYPT, *SEAL]
 
 
 def test_create_and_run(built: Built, docker: Engine) -> None:
@@ -68,6 +74,18 @@ def test_create_and_run(built: Built, docker: Engine) -> None:
             docker("stop", name)
     finally:
         docker("rm", "-f", name, check=False)
+
+
+def test_a_release_is_signed_and_verified(built: Built, docker: Engine, tmp_path: Path) -> None:
+    """The three lines, one after the other: the image is verified by whom it was signed."""
+    folder = tmp_path / "luggage"
+    shutil.copytree(built.folder, folder)
+    environ = {**bare(), "ENGINE": "docker"}
+    for line in SEAL:
+        words = line.replace("verify example", f"verify {built.image}")
+        done = sh("sh", "-c", words, cwd=folder, env=environ)
+    assert done.stdout.startswith(f"verified  image {built.image}\nsigned    by ")
+    docker.create(built.folder)  # the others' image is the unsigned one again
 
 
 def test_pex_without_an_engine(clone: Path) -> None:
