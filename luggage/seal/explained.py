@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from luggage.proof import manifest, seal
-from luggage.seal import artifact
+from luggage.seal import artifact, configuration
 from luggage.seal.artifact import Artifact
 from luggage.seal.difference import ADDED, CHANGED, REMOVED, Change
 
@@ -35,6 +35,10 @@ def sentence(changes: Iterable[Change], one: Artifact, other: Artifact) -> str:
         return "equal" if one.kind == other.kind else "equal, as far as a pex and an image can be"
     if kinds & {"project", "entry"}:
         return "they are artifacts of different projects"
+    starts = [it.name for it in listed if it.what == "started"]
+    foreign = [it for it in starts if not _given(it, kinds, one, other)]
+    if foreign == starts:
+        kinds.discard("started")
     found = [text for kind, text in _INPUTS.items() if kind in kinds]
     # A commit says why sources differ, and the wheels why the lock file does.
     for strong, weak in (("commit", "source"), ("wheel", "lock"), ("commit", "dirty")):
@@ -48,19 +52,39 @@ def sentence(changes: Iterable[Change], one: Artifact, other: Artifact) -> str:
         for it in listed
         if it.what == "file" and not all(_explained(it.name, kinds, side) for side in (one, other))
     ]
+    count = "1 file, " if len(odd) == 1 else f"{len(odd):,} files, such as "
+    rest = [f"{count}{odd[0]!a}"] if odd else []
     if "SBOM" in kinds and not kinds & {"debian", "wheel", "lock", "tool"}:
-        odd.append("the SBOM")
-    if found and not odd:
+        rest.append("the SBOM")
+    if foreign:
+        names = ascii(", ".join(foreign))[1:-1]
+        rest.append(f"how it is started ({names}), which is not as luggage's run.docker has it")
+    if found and not rest:
         return f"explained by {_joined(found)}"
-    if odd:
+    if rest:
         first = (
             f"explained by {_joined(found)}, but for" if found else "not explained by any input:"
         )
-        rest = f"{len(odd):,} files, such as {odd[0]!a}"
-        return f"{first} {rest}: another builder, or changed: verify both"
+        return f"{first} {', and '.join(rest)}: another builder, or changed: verify both"
     if kinds <= {"layer", "image"}:
         return "the same in all that is sealed: explained by the engines that made them"
     return "not explained by any input: another zlib, or one of them was changed: verify both"
+
+
+def _given(name: str, kinds: set[str], one: Artifact, other: Artifact) -> bool:
+    """Whether a change of how it is started can be one of luggage's run.docker, which leaves
+    nothing but the ports to the project.
+    """
+    if name in ("architecture", "os"):
+        return "platform" in kinds
+    if name != "ExposedPorts":
+        return False
+    told = (
+        problem
+        for it in (one, other)
+        for problem in configuration.problems(it.configuration or {}, it.manifest.platform)
+    )
+    return not any(it.startswith("configuration: ExposedPorts") for it in told)
 
 
 def _explained(path: str, kinds: set[str], found: Artifact) -> bool:
@@ -111,10 +135,12 @@ def page(changes: Iterable[Change], most: int) -> Iterator[str]:
 
 def _line(change: Change) -> str:
     name = ascii(change.name)[1:-1]
+    if change.name == change.what:
+        name = ""
     if change.how == CHANGED:
-        return f"{name}: {change.was} → {change.now}"
+        return f"{name}: {change.was} → {change.now}".removeprefix(": ")
     value = change.was if change.now is None else change.now
-    return f"{name} {value}".rstrip()
+    return f"{name} {value}".strip()
 
 
 def _joined(words: list[str]) -> str:

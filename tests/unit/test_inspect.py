@@ -532,6 +532,14 @@ def test_diff_names_a_start_and_a_signature(depot: Depot, tmp_path: Path) -> Non
     other.configuration["config"]["Env"].append("TZ=UTC")
     changes, sentence = _changes(depot, IMAGE, str(other.write_image(tmp_path / "image.tar")))
     assert changes["started", "Env TZ"] == "added"
+    assert sentence == (
+        "not explained by any input: how it is started (Env TZ), which is not as luggage's "
+        "run.docker has it: another builder, or changed: verify both"
+    )
+    other = depot.release()
+    other.configuration["config"]["ExposedPorts"] = {"8080/tcp": {}}
+    changes, sentence = _changes(depot, IMAGE, str(other.write_image(tmp_path / "image.tar")))
+    assert changes["started", "ExposedPorts"] == "changed"
     assert sentence == "explained by run.docker"
     other = depot.release()
     other.configuration["config"]["Labels"]["traefik.enable"] = "true"
@@ -545,6 +553,35 @@ def test_diff_names_a_start_and_a_signature(depot: Depot, tmp_path: Path) -> Non
     changes, sentence = _changes(depot, IMAGE, str(unsigned.write_image(tmp_path / "image.tar")))
     assert changes["signature", "signature"] == "removed"
     assert sentence == "explained by the signature"
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_diff_explains_no_start_that_luggage_did_not_give(
+    depot: Depot, tmp_path: Path, turned: bool
+) -> None:
+    """Not even beside an innocent input, and whichever of both has it; nor with a file more."""
+    other = depot.release(serial=8)
+    other.configuration["config"]["Env"].append("LD_PRELOAD=/tmp/x.so")
+    other.configuration["config"]["Cmd"] = ["loop"]
+    pair = [IMAGE, str(other.write_image(tmp_path / "image.tar"))]
+    _, sentence = _changes(depot, *(pair[::-1] if turned else pair))
+    assert sentence == (
+        "explained by the serial, but for how it is started (Cmd, Env LD_PRELOAD), which is not "
+        "as luggage's run.docker has it: another builder, or changed: verify both"
+    )
+    other.put(f"{artifacts.SITE}/six.py", b"six = 7\n")
+    pair[1] = str(other.write_image(tmp_path / "image.tar"))
+    _, sentence = _changes(depot, *(pair[::-1] if turned else pair))
+    assert f"but for 1 file, '{artifacts.SITE}/six.py', and how it is started (Cmd, " in sentence
+
+
+def test_diff_tells_no_word_twice(depot: Depot, tmp_path: Path) -> None:
+    """A commit has no name but its kind."""
+    path = str(depot.release(commit="6" * 40).write_image(tmp_path / "image.tar"))
+    page = depot.told("diff", IMAGE, path, status=1)
+    assert f"~ commit    {'5' * 40} → {'6' * 40}\n" in page
+    path = str(depot.release(serial=None).write_image(tmp_path / "image.tar"))
+    assert "\n- serial    7\n" in f"\n{depot.told('diff', IMAGE, path, status=1)}"
 
 
 def test_diff_knows_what_only_the_builder_wrote(depot: Depot, tmp_path: Path) -> None:
