@@ -60,7 +60,8 @@ def main(argv: list[str]) -> int:
         _list(items, options.prune)
     if store is not None and any(it.place == "dangling" for it in items):
         name = store.engine.name
-        print(f"note: results without a name are removed by: {name} image prune", file=sys.stderr)
+        told = f"images that lost their names are removed by: {name} image prune"
+        print(f"note: {told}", file=sys.stderr)
     return 0
 
 
@@ -111,6 +112,9 @@ def _list(items: Sequence[Item], gone: bool) -> None:
     for item in sorted(items, key=lambda it: (-it.size, it.place, it.name)):
         state = "removed" if gone else "" if item.needed else "not needed here"
         name = item.name if item.place == "image" else f"{item.place} {item.name}"
+        if item.place == "dangling":
+            name = f"image {item.name}, which lost its name"
+            state = "a later ./create replaced it"
         print(f"{_size(item.size):>10}  {name[:50]:<50}  {state}".rstrip())
     total = _size(sum(it.size for it in items))
     if gone:

@@ -49,11 +49,14 @@ def main(argv: list[str]) -> int:
     key = signingkey.read(file, hint)
     keyed.warn_of_readers(file)
     data = write.read(path)
+    try:
+        told = seal.parse(data).manifest
+    except LuggageError as error:
+        raise LuggageError(f"{path}: {error.message}", error.hint) from error
     made = signature.sign(data, key)
     place = path.with_name(f"{path.name}.sig")
     if _put(place, made):
         print(f"note: {place}: replaced the signature that was there", file=sys.stderr)
-    told = seal.parse(data).manifest
     serial = "no serial" if told.serial is None else f"serial {told.serial}"
     print(
         f"signed by {key.public.id}: {told.project}, commit {told.commit or '':.12}, {serial}",

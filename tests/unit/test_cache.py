@@ -131,6 +131,27 @@ def test_without_an_engine_the_checkouts_own_is_shown(checkout: Checkout) -> Non
     assert "docker: not found" in told
 
 
+ENGINE = """\
+#!/bin/sh
+case "$1 $2" in
+    "images -q") echo 56520fb96615 ;;
+    "image inspect") echo 75000000 ;;
+esac
+"""
+
+
+def test_a_result_without_a_name_is_told_as_one(checkout: Checkout, tmp_path: Path) -> None:
+    """Each ./create leaves the one before without its name; how to remove it stands beside it."""
+    (tmp_path / "docker").write_text(ENGINE)
+    (tmp_path / "docker").chmod(0o755)
+    done = checkout.run("cache", ENGINE="docker", PATH=f"{tmp_path}:/usr/bin:/bin")
+    (line,) = (it for it in done.stdout.decode().splitlines() if "56520fb96615" in it)
+    assert "75.0 MB  image 56520fb96615, which lost its name  " in line
+    assert line.endswith("  a later ./create replaced it")
+    assert b"dangling" not in done.stdout
+    assert b"note: images that lost their names are removed by: docker image prune" in done.stderr
+
+
 def test_tags_are_unknown_before_the_first_build(tmp_path: Path) -> None:
     """Then nothing of an engine's is taken for another checkout's."""
     found = stored.Checkout(tmp_path, tmp_path / "requirements.txt", stored.BASE)

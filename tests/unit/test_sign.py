@@ -165,8 +165,8 @@ def test_another_signature_that_was_there_is_told(checkout: Checkout) -> None:
             seal.dump(replace(SEAL, manifest=replace(SEAL.manifest, dirty=True, commit=None))),
             "of no commit",
         ),
-        (b"{}\n", "seal: without a format"),
-        (seal.dump(SEAL)[:-1], "seal: not in canonical form"),
+        (b"{}\n", "error: build/seal.json: seal: without a format"),
+        (seal.dump(SEAL)[:-1], "error: build/seal.json: seal: not in canonical form"),
         (None, "cannot be read"),
     ],
 )
