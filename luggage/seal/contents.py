@@ -89,7 +89,7 @@ def page(told: Mapping[str, Any]) -> str:
 def _sections(told: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     commit = told["commit"] or "none"
     squeezed = f" (compressed about {_size(told['squeezed'])})" if told["squeezed"] else ""
-    whole = f"{_size(told['size'])}{squeezed}, {told['files']:,} files"
+    whole = f"{_size(told['size'])}{squeezed}, {_files(told['files'])}"
     yield told["kind"], [f"{told['name']}, {whole}"]
     yield "sha256", [told["sha256"]]
     yield "project", [f"{told['project']}, which runs {told['entry']}"]
@@ -97,7 +97,7 @@ def _sections(told: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
     yield "serial", [str(told["serial"] or "none")]
     yield "signed", [told["signed"]]
     yield "python", [f"{told['python']}, {told['platform']}"]
-    yield "packages", [f"{name}, {count} files" for name, count in told["packages"].items()]
+    yield "packages", [f"{name}, {_files(count)}" for name, count in told["packages"].items()]
     yield "wheels", [f"{it['name']} {it['version']}" for it in told["wheels"]]
     yield "debian", [f"{name} {version}" for name, version in sorted(told["debian"].items())]
     yield "tools", [f"{name} {version}" for name, version in sorted(told["tools"].items())]
@@ -126,7 +126,7 @@ def _opens(opens: bool | None) -> str:
 
 def _layer(it: Mapping[str, Any]) -> str:
     squeezed = "" if it["squeezed"] is None else f", compressed about {_size(it['squeezed'])}"
-    return f"{it['diff_id'][:19]}  {_size(it['size'])}{squeezed}, {it['files']:,} files"
+    return f"{it['diff_id'][:19]}  {_size(it['size'])}{squeezed}, {_files(it['files'])}"
 
 
 def _started(configuration: Mapping[str, Any]) -> Iterator[str]:
@@ -142,6 +142,10 @@ def _seal(found: Artifact) -> seal.Seal | None:
         return None if found.seal is None else seal.parse(found.seal)
     except LuggageError:
         return None
+
+
+def _files(count: int) -> str:
+    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def _size(size: int) -> str:

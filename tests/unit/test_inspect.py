@@ -71,6 +71,8 @@ def test_inspect_tells_what_is_in_it(depot: Depot, file: str) -> None:
     page = depot.told("inspect", file)
     for text in ("thing", "5" * 40, "serial      7", "six 1.17.0", "LINES_API_KEY", "prod: key "):
         assert text in page
+    assert "luggage, 1 file\n" in page
+    assert " 1 files" not in page
 
 
 def test_inspect_tells_the_layers_and_debians_packages_of_an_image(depot: Depot) -> None:
