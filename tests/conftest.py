@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import functools
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 
 import pytest
+
+# Where this was started in the background of a script, INT is ignored, by all it starts as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _answers(*words: str) -> str | None:

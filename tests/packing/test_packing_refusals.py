@@ -217,7 +217,7 @@ def test_an_interrupted_build_leaves_nothing(
         stderr=subprocess.PIPE,
     )
     deadline = time.monotonic() + 60
-    while not list(output.glob(".mkpex-*/pex/root/*")):  # pex itself is at work
+    while not list(output.glob(".mkpex-*/work/*/pex/*")):  # pex itself is at work
         assert time.monotonic() < deadline
         assert ours.poll() is None
         time.sleep(0.01)
@@ -228,6 +228,7 @@ def test_an_interrupted_build_leaves_nothing(
     assert b"Traceback" not in err
     assert digests(output) == before
     assert list(temporary.iterdir()) == []
+    assert list((project.root / "build/cache").glob("new.*")) == []
     running = [
         path
         for path in Path("/proc").glob("[0-9]*/cmdline")
@@ -239,7 +240,9 @@ def test_an_interrupted_build_leaves_nothing(
 def test_a_new_artifact_has_no_old_layers_beside_it(project: Checkout, output: Path) -> None:
     """A success replaces the old pex, and the layers of the old one go."""
     assert project.mkpex(output).returncode == 0
-    assert sorted(path.name for path in output.iterdir()) == ["example.pex", "manifest.json"]
+    assert sorted(path.name for path in output.iterdir()) == [
+        *("example.pex", "manifest.json", "sbom.cdx.json", "seal.json")
+    ]
     assert (output / "example.pex").stat().st_size > 1_000_000
 
 
