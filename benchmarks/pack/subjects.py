@@ -52,10 +52,9 @@ class Luggage:
     def set_up(self) -> None:
         """Clone what is committed."""
         run("git", "clone", "-q", ROOT, self.folder)
-        steps = self.folder / "luggage/buildpex/create/engine.sh"
         _replace(self.folder / "create", "IMAGE=$NAME", f"IMAGE={self.image}")
         for word in (*VOLUMES, "deps"):
-            _replace(steps, f"luggage-{word}", f"{PREFIX}-{word}")
+            _replace_in_steps(self.folder, f"luggage-{word}", f"{PREFIX}-{word}")
         self.commit("names of the benchmark's own")
 
     def commit(self, subject: str) -> None:
@@ -214,6 +213,15 @@ def write_settings(folder: Path) -> None:
 def _append(path: Path, line: str) -> None:
     with path.open("a") as file:
         file.write(f"\n{line}\n")
+
+
+def _replace_in_steps(folder: Path, old: str, new: str) -> None:
+    steps = sorted((folder / "luggage/buildpex/create").glob("*.sh"))
+    naming = [path for path in steps if old in path.read_text()]
+    if not naming:
+        sys.exit(f"error: create's steps no longer say {old}: the benchmark must follow")
+    for path in naming:
+        _replace(path, old, new)
 
 
 def _replace(path: Path, old: str, new: str) -> None:
