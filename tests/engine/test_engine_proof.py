@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from engines import Built, Engine, sh
+from engines import Built, Engine, commit, sh
 
 from luggage.crypto import signing
 
@@ -38,6 +38,9 @@ def signed(built: Built, docker: Engine, tmp_path_factory: pytest.TempPathFactor
         return sh(sys.executable, "-m", "deploy", *words, cwd=folder).stdout.strip()
 
     assert deploy("serial") == "1"
+    # A commit of its own: by the same name the others' image would be this one.
+    (folder / "README.md").write_text("another\n")
+    commit(folder, "to be signed")
     verify = deploy("signing-key", "release")
     docker.create(folder)
     deploy("sign", "--key", "release.sign.key")
