@@ -184,7 +184,7 @@ def keep_signature(output: Path, signed: Path) -> None:
 
 def _copy(below: Base, made: Sequence[Layer], out: Path, have: Collection[str]) -> None:
     """What is kept with the base belongs to the artifact, too."""
-    shutil.copyfile(below.folder / (seal.SBOM if made else base.PEX_SBOM), out / seal.SBOM)
+    shutil.copyfile(below.folder / (seal.SBOM if made else seal.PEX_SBOM), out / seal.SBOM)
     for layer in made:
         if layer.path.parent != out and kept.noted(layer.path) not in have:
             shutil.copyfile(layer.path, out / layer.path.name)

@@ -34,7 +34,6 @@ from luggage.errors import LuggageError
 from luggage.proof import manifest, seal
 from luggage.seal import packages
 
-PEX_SBOM = "pex.cdx.json"
 _STATE = "base.json"
 _ROOMS = Path(__file__).parents[1]
 
@@ -118,7 +117,7 @@ def kept_or_made(plan: Plan, bench: Bench) -> Base:
     with contextlib.suppress(LuggageError):  # making it tells all that is wrong at once
         picked = wheelhouse.pick(plan.pins, bench.wheels, plan.target)
     name = kept.key(plan.key, *(f"{path.name} {kept.sha256(path)}" for path in picked))
-    checked = [_STATE, PEX_SBOM, splice.FILE, *(f"wheels/{path.name}" for path in picked)]
+    checked = [_STATE, seal.PEX_SBOM, splice.FILE, *(f"wheels/{path.name}" for path in picked)]
     if plan.root:
         checked += ["root.tar", "deps.tar", seal.SBOM]
     folder = kept.folder(bench.cache, "base", name, make, checked)
@@ -152,7 +151,7 @@ def _make(plan: Plan, bench: Bench, folder: Path) -> None:
         size = sum(it.size for it in thinned) / 1e6
         bench.tell(f"{files} files of dead weight left out, {size:.1f} MB")
     described = [manifest.Wheel(w.name, w.version, w.path.name, w.sha256) for w in checked]
-    sums = {"pex": _write(folder / PEX_SBOM, _bom(plan, checked))}
+    sums = {"pex": _write(folder / seal.PEX_SBOM, _bom(plan, checked))}
     workshop = pex.Workshop.at(bench.work / "deps", bench.work / "pex", bench.environ)
     built = workshop.folder / "deps.pex"
     process.run(

@@ -15,6 +15,7 @@ class Pack:
     `name` is the project's (docs/format.md, §1.2) and the artifact's: `NAME.pex`. `entry` is the
     package that `python -m` runs. Of `packages`, everything that git knows is packed. With
     `keep_all`, wheels are packed with their test suites and all else that dead-weight.txt lists.
+    With `pex_in_image`, the image holds the pex file as well, though it runs without.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Pack:
     packages: tuple[str, ...]
     lock: str = "requirements.txt"
     keep_all: bool = False
+    pex_in_image: bool = False
 
     @property
     def config(self) -> str:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from luggage.buildpex import kept, layers, pex, process, sources, splice, venv
-from luggage.buildpex.base import PEX_SBOM, Base, Root
+from luggage.buildpex.base import Base, Root
 from luggage.buildpex.layers import Layer
 from luggage.buildpex.pack import Pack
 from luggage.buildpex.pex import Workshop
 from luggage.buildpex.sources import Source
 from luggage.buildpex.target import Target
-from luggage.proof import manifest
+from luggage.proof import manifest, seal
 
 INFRASTRUCTURE = "luggage"  # the package with a layer of its own: it changes less often
-SBOM = "luggage-sbom.cdx.json"
 _LISTING = "listing"
 
 
@@ -36,7 +36,7 @@ class Upper:
         """The pex in `out`, and with `root` the layers there as well."""
         workshop = Workshop.at(work / "pex", work / "pex-root", environ)
         described = Source(manifest.FILE, self.manifest)
-        bom = Source(SBOM, (self.base.folder / PEX_SBOM).read_bytes())
+        bom = Source(seal.PEX_SBOM, (self.base.folder / seal.PEX_SBOM).read_bytes())
         made = out / f"{self.pack.name}.pex"
         packing = self._packing([*self.sources, described, bom], work, made)
         if root is None:
@@ -46,6 +46,9 @@ class Upper:
         stage = work / "app"
         compiling = self._stage(workshop, [*own, described], stage, root.home)
         _run(workshop, [*packing, *compiling])
+        if self.pack.pex_in_image:
+            copied = Path(shutil.copyfile(made, stage / root.home.name / made.name))
+            copied.chmod(0o755)
         entries = layers.scan(stage, root.home.name)
         app = layers.write(stage, entries, "app", out / "app.tar")
         return made, (self._infrastructure(workshop, root, work, cache), app)

@@ -17,6 +17,7 @@ FOLDER = "app/seal"
 FILE = "seal.json"
 SIGNATURE = "seal.json.sig"
 SBOM = "sbom.cdx.json"
+PEX_SBOM = "luggage-sbom.cdx.json"  # at the top of a pex
 LISTING = ".mtree"
 
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{1,127}")

@@ -16,9 +16,8 @@ from luggage.proof.tree import Entry
 PEX = "pex"
 IMAGE = "image"
 _PEX_HEADS = (b"#!", b"PK")
-PEX_SBOM = "luggage-sbom.cdx.json"
 _TEXTS = re.compile(
-    rf"{seal.FOLDER}/[^/]+|(.*/)?{re.escape(manifest.FILE)}|{re.escape(PEX_SBOM)}|(.*/)?config\.py"
+    rf"{seal.FOLDER}/[^/]+|(.*/)?{re.escape(manifest.FILE)}|{re.escape(seal.PEX_SBOM)}|(.*/)?config\.py"
 )
 _PACKAGES = re.compile(rf"(app/lib/python3\.[0-9]+/site-packages/){re.escape(manifest.FILE)}")
 
@@ -76,7 +75,7 @@ class Artifact:
     @property
     def sbom(self) -> bytes | None:
         """The bytes of the SBOM."""
-        return self.texts.get(PEX_SBOM) if self.kind == PEX else self._beside_layers(seal.SBOM)
+        return self.texts.get(seal.PEX_SBOM) if self.kind == PEX else self._beside_layers(seal.SBOM)
 
     @property
     def config(self) -> bytes | None:

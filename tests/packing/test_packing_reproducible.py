@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import tarfile
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from packed import Checkout, checkout, debian, digests
 
 from example_deploy.mkpex import PACK
+from luggage.buildpex import Pack
 from luggage.buildpex import artifact as packing
 from luggage.buildpex.base import Root
 from luggage.buildpex.git import Git
@@ -52,14 +56,19 @@ def test_path_umask_zone_clock_and_settings_do_not_show(
 
 
 def make_layers(
-    checkout: Checkout, work: Path, home: Path, umask: int = 0o022, cache: Path | None = None
+    checkout: Checkout,
+    work: Path,
+    home: Path,
+    umask: int = 0o022,
+    cache: Path | None = None,
+    pack: Pack = PACK,
 ) -> dict[str, str]:
     """Pack the checkout with the layers of an image whose environment lies at `home`."""
     work.mkdir()
     before = os.umask(umask)
     try:
         packing.build(
-            PACK,
+            pack,
             packing.Origin(Git.of(checkout.root, os.environ).files(), "1" * 40, dirty=False),
             packing.Places(
                 root=checkout.root,
@@ -128,6 +137,41 @@ def test_a_damaged_cache_is_made_anew(first: Path, pristine: Checkout, tmp_path:
         (part / "SUMS.json").unlink()
     again = make_layers(pristine, tmp_path / "work", first / "app", cache=cache)
     assert again == digests(first / "work/out")
+
+
+def test_the_pex_is_in_the_image_where_it_is_asked_for(
+    first: Path, pristine: Checkout, tmp_path: Path
+) -> None:
+    """As it was sealed, in the layer of the app and in its listing; else in none."""
+    for path in (first / "work/out").glob("*.tar"):
+        with tarfile.open(path) as tar:
+            assert "app/example.pex" not in tar.getnames()
+    asked = replace(PACK, pex_in_image=True)
+    cache = first / "work/cache"
+    made = make_layers(pristine, tmp_path / "work", first / "app", cache=cache, pack=asked)
+    assert made["example.pex"] == digests(first / "work/out")["example.pex"]
+    with tarfile.open(tmp_path / "work/out/app.tar") as tar:
+        member = tar.getmember("app/example.pex")
+        file, listing = tar.extractfile(member), tar.extractfile("app/seal/app.mtree")
+        assert file is not None and listing is not None
+        assert hashlib.sha256(file.read()).hexdigest() == made["example.pex"]
+        assert f"./app/example.pex type=file mode=0755 uid=0 gid=0 size={member.size} " in (
+            listing.read().decode()
+        )
+
+
+def test_with_keep_all_every_wheel_is_packed_whole(
+    first: Path, pristine: Checkout, tmp_path: Path
+) -> None:
+    """One switch: test suites and all else are in the image and in the pex."""
+    whole = replace(PACK, keep_all=True)
+    make_layers(pristine, tmp_path / "work", first / "app", pack=whole)
+    suite = "site-packages/twisted/test/test_log.py"
+    for out, there in ((tmp_path / "work/out", True), (first / "work/out", False)):
+        with tarfile.open(out / "deps.tar") as tar, zipfile.ZipFile(out / "example.pex") as pex:
+            assert any(name.endswith(suite) for name in tar.getnames()) is there
+            packed = any(name.endswith("/twisted/test/test_log.py") for name in pex.namelist())
+            assert packed is there
 
 
 def test_unpacked_layers_run(first: Path, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from luggage.buildpex.pack import TOOLS, Pack
 from luggage.buildpex.sources import Source, stage
 from luggage.buildpex.target import Target
 from luggage.buildpex.wheelhouse import Wheel
-from luggage.proof import manifest
+from luggage.proof import manifest, seal
 
 pytestmark = pytest.mark.packing
 MAIN = Source("app/__main__.py", b"import sys, six, app.more\nprint(six.__name__, sys.argv[1:])\n")
@@ -74,7 +74,7 @@ class Packer:
         """A base of the wheel, as it is found when it was kept."""
         (folder / "wheels").mkdir(parents=True)
         shutil.copy(self.wheel.path, folder / "wheels")
-        (folder / base.PEX_SBOM).write_bytes(b"{}\n")
+        (folder / seal.PEX_SBOM).write_bytes(b"{}\n")
         (folder / "alone.pex").write_bytes(self())
         splice.keep(folder / "alone.pex", folder / splice.FILE)
         it = self.wheel

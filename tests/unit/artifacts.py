@@ -19,10 +19,9 @@ from luggage.crypto import signing
 from luggage.crypto.signing import SigningKey
 from luggage.proof import manifest, seal, tree
 from luggage.proof.manifest import Manifest, Wheel
-from luggage.proof.seal import Seal
+from luggage.proof.seal import PEX_SBOM, Seal
 from luggage.proof.tree import Entry
 from luggage.seal import configuration
-from luggage.seal.artifact import PEX_SBOM
 
 KEY = signing.generate()
 SITE = "app/lib/python3.13/site-packages"

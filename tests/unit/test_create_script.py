@@ -213,6 +213,55 @@ def test_check_compares_files_and_names(tmp_path: Path, change: str) -> None:
         assert (tmp_path / "build/differing/example.pex").exists()
 
 
+def _steps(script: str) -> tuple[str, str]:
+    """What `script` says through create's own words: on a terminal, and into a pipe."""
+    steps = ROOT / "luggage/buildpex/create"
+    words = ["sh", "-c", f'set -eu; . "$0/say.sh"; {script}', str(steps)]
+    environ = {**os.environ, "NAME": "example"}
+    piped = subprocess.run(words, env=environ, capture_output=True, text=True, check=True).stderr
+    ours, theirs = os.openpty()
+    with subprocess.Popen(words, env=environ, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        with contextlib.suppress(OSError):
+            while piece := os.read(ours, 1000):
+                said += piece
+        assert process.wait() == 0
+    os.close(ours)
+    return said.decode().replace("\r\n", "\n"), piped
+
+
+@pytest.mark.parametrize(
+    ("word", "terminal", "pipe"),
+    [("", True, False), ("--verbose", True, True), ("--quiet", False, False)],
+)
+def test_steps_are_shown_on_a_terminal_alone(word: str, terminal: bool, pipe: bool) -> None:
+    """With --verbose elsewhere as well, with --quiet nowhere; a warning always."""
+    script = (
+        f"read_words {word}; doing pex packing; say pex 'packed in 1 s, 6.4 MB'; "
+        "warn warning 'something'; result image 'example:1, 79 MB'; now_run 'docker run'"
+    )
+    shown, piped = _steps(script)
+    assert ("pex      packed in 1 s, 6.4 MB\n" in shown) is terminal
+    assert ("pex      packed in 1 s, 6.4 MB\n" in piped) is pipe
+    assert "warning  something\n" in shown and "warning  something\n" in piped
+    told = "image    example:1, 79 MB\n"
+    assert (told in shown, told in piped) == ((False, False) if "quiet" in word else (True, True))
+    # What is under way stands in a line of its own, that the next one takes.
+    assert ("\r\x1b[Kpex      packing …\r\x1b[Kpex      packed" in shown) is terminal
+    assert "…" not in piped
+
+
+def test_what_packing_says_is_told_as_its_kind() -> None:
+    """Progress as a step, a warning always, an error as it is, and nothing when it is repeated."""
+    lines = "mkpex: done in 1 s\nmkpex: warning: odd\nerror: bad: worse\nhint: do\n"
+    shown, piped = _steps(f"printf '%s' '{lines}' | relay")
+    assert shown == "mkpex    done in 1 s\nwarning  odd\nerror: bad: worse\nhint: do\n"
+    assert piped == "warning  odd\nerror: bad: worse\nhint: do\n"
+    shown, piped = _steps(f"once_more=yes; printf '%s' '{lines}' | relay")
+    assert shown == piped == "error: bad: worse\nhint: do\n"
+
+
 @contextlib.contextmanager
 def _started(project: Path, **variables: str) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from depots import Checkout
 
-from luggage.proof import manifest
+from luggage.proof import manifest, seal
 from luggage.proof.manifest import Manifest
-from luggage.seal import artifact, sbom
+from luggage.seal import sbom
 
 SBOM = sbom.make(project="thing", luggage="0.1.0", wheels=[])
 MANIFEST = Manifest(
@@ -41,7 +41,7 @@ def packed(checkout: Checkout, sbom: bytes | None) -> str:
     with zipfile.ZipFile(checkout.root / "thing.pex", "w") as archive:
         archive.writestr(manifest.FILE, manifest.dump(MANIFEST))
         if sbom is not None:
-            archive.writestr(artifact.PEX_SBOM, sbom)
+            archive.writestr(seal.PEX_SBOM, sbom)
     return "thing.pex"
 
 

@@ -15,7 +15,7 @@ check_in_engine() {
     same_layers
 }
 
-# The same layers, and where the engine's image has no clock in it the same image.
+# The image made once more, of what was packed once more, has the same layers.
 same_layers() {
     doing check "making the image once more"
     once=$(ask "$image" '{{json .RootFS.Layers}}')

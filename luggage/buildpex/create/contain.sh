@@ -1,7 +1,7 @@
 # Containers of the builder: fetch with a network, pack without one. A library of `create`.
 # shellcheck shell=sh disable=SC2034,SC2153,SC2154
 
-# contain NETWORK RESULT OPTION… -- WORD…: in the builder, with stdin and stdout and nothing of the host.
+# contain NETWORK RESULT OPTION… IMAGE WORD…: in the builder, with stdin and stdout and nothing of the host.
 contain() {
     network=$1 result_at=$2
     shift 2
@@ -36,7 +36,7 @@ fetch() {
     for file in "${PIP_CERT-}" "$(sed -n 's/^cert *[=:] *//p' "$settings"/*.conf 2> /dev/null | tail -n 1)" \
         "${REQUESTS_CA_BUNDLE-}" "${CURL_CA_BUNDLE-}" "${SSL_CERT_FILE-}"; do
         if [ -f "$file" ]; then cat "$file" > "$settings/ca.pem"; break; fi
-        [ -z "$file" ] || warn warning: "CA bundle $file: not a file, left out"
+        [ -z "$file" ] || warn warning "CA bundle $file: not a file, left out"
     done
     cp luggage/__init__.py luggage/errors.py "$stage/fetch/luggage/"
     cp luggage/buildpex/*.py luggage/buildpex/tools.txt "$stage/fetch/luggage/buildpex/"

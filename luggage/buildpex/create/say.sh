@@ -71,7 +71,7 @@ now_run() { if [ -z "$hushed" ]; then printf '\n    %s\n\n' "$1" >&2; fi; }
 relay() {
     while IFS= read -r line; do
         case $line in
-            'mkpex: warning'*) [ -n "$once_more" ] || warn "${line%%: *}:" "${line#*: }" ;;
+            'mkpex: warning'*) [ -n "$once_more" ] || warn warning "${line#mkpex: warning: }" ;;
             'mkpex: '*) [ -n "$once_more" ] || say mkpex "${line#mkpex: }" ;;
             *) over; printf '%s\n' "$line" >&2 ;;
         esac
