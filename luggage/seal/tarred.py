@@ -31,6 +31,7 @@ _COMPRESSED = re.compile(
 )
 _UNUSED = ((0, 100), (157, 257), (265, 329), (345, 500))  # of an extended header: its texts
 _PLAIN = re.compile(rb"[\0 -~]*")
+_WANTED = "name a pex, an image, or a file that `docker save` or `podman save` wrote"
 _FILE_TYPES = 0o170000  # bits that some engines set beside the mode
 
 
@@ -140,7 +141,7 @@ class Reader:
 def _header(block: bytes) -> tarfile.TarInfo:
     """A header's fields, where no reader could take them for others."""
     if block[257:265] not in _MAGIC:
-        raise TarError("not a tar, or one in an old format")
+        raise TarError("not a tar, or one in an old format", _WANTED)
     gnu = block[257:265] == _MAGIC[1]
     for start, size in _NUMBERS:
         if _OCTAL.fullmatch(block[start : start + size]) is None:
