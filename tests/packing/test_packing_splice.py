@@ -107,7 +107,7 @@ def made(below: base.Base, work: Path) -> bytes:
 
 def whole(packer: Packer) -> bytes:
     """What pex makes of the same."""
-    beside = (Source(manifest.FILE, b"{}\n"), Source(upper.SBOM, b"{}\n"))
+    beside = (Source(manifest.FILE, b"{}\n"), Source(seal.PEX_SBOM, b"{}\n"))
     return packer([*FEW, *beside], "app")
 
 
