@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
+from luggage import board
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
@@ -88,6 +89,8 @@ def main(
             check(opened)
         _warn_of_a_kept_key()
         folder = stack.enter_context(state.folder(os.environ))
+        seen = stack.enter_context(board.create(server.log_level))
+        os.environ[board.VARIABLE] = str(seen.fileno())
         listeners = {
             command: stack.enter_context(listen.listen(host, port, variable))
             for command, (variable, host, port) in places.items()
@@ -107,6 +110,7 @@ def main(
             command=lambda process: current().command(process.command, *process.arguments),
             environ=os.environ,
             folder=folder,
+            board=seen,
             listeners=listeners,
             write=write,
             started=started,

@@ -58,9 +58,11 @@ def claim(environ: MutableMapping[str, str] | None = None, *, prove: bool = True
     supervised = kin.join(environ)
     number = environ.get(sources.DESCRIPTOR)
     if number or supervised:
-        if number:
+        from luggage import board  # noqa: PLC0415 - not for a container's first process
+
+        for given in filter(None, (number, environ.get(board.VARIABLE))):
             with contextlib.suppress(OSError, ValueError):  # reading the key tells
-                os.set_inheritable(int(number), False)
+                os.set_inheritable(int(given), False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         if prove and not supervised:
             _prove(environ)

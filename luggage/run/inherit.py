@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from luggage.board import VARIABLE as BOARD
 from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.run import kin
 from luggage.run.listen import VARIABLE as LISTEN
@@ -64,7 +65,7 @@ def variables(
     own[kin.SUPERVISOR] = str(os.getpid())
     if listener is not None:
         own[LISTEN] = str(listener)
-    return own, [int(own[name]) for name in (LISTEN, KEY) if own.get(name, "").isdigit()]
+    return own, [int(own[name]) for name in (LISTEN, KEY, BOARD) if own.get(name, "").isdigit()]
 
 
 def hand_over(

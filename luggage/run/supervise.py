@@ -16,6 +16,8 @@ from twisted.internet import reactor as _reactor
 from twisted.internet.task import LoopingCall
 from twisted.logger import eventAsText, globalLogBeginner
 
+from luggage.board import VARIABLE as BOARD
+from luggage.board import Board
 from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.run import inherit, kin
 from luggage.run.listen import VARIABLE as LISTEN
@@ -35,10 +37,10 @@ reactor: Any = _reactor
 class Supervisor:
     """Runs `processes` and stops them in order.
 
-    `command` gives the argument list of a process; `folder` is the state folder; `listeners` are
-    the sockets to serve, by command. The web server's is closed here when everything stops, so that
-    new clients are refused at once. `started` are first lives that run already.
-    Signals that wait, blocked, are heard when everything is started.
+    `command` gives the argument list of a process; `folder` is the state folder; `board` is
+    what all processes see; `listeners` are the sockets to serve, by command. The web server's is
+    closed here when everything stops, so that new clients are refused at once. `started` are first
+    lives that run already. Signals that wait, blocked, are heard when everything is started.
     """
 
     def __init__(
@@ -48,18 +50,21 @@ class Supervisor:
         command: Callable[[Process], list[str]],
         environ: Mapping[str, str],
         folder: Path,
+        board: Board,
         listeners: Mapping[str, socket.socket],
         write: Callable[[bytes], object],
         started: Sequence[inherit.Started] = (),
     ) -> None:
         web = [listeners.get(process.command) for process in processes if process.web]
         self._web = next(iter(web), None)
+        self.board = board
         self._status = 0
         self._crashed: str | None = None
         self._stopping = False
         self._looks: list[LoopingCall] = []
         self.output = Output(write, [process.name for process in processes])
         descriptors = [(LISTEN, listener.fileno()) for listener in listeners.values()]
+        descriptors.append((BOARD, board.fileno()))
         if environ.get(KEY, "").isdigit():
             descriptors.append((KEY, int(environ[KEY])))
         self.monitor = Monitor(
