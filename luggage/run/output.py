@@ -74,6 +74,10 @@ class Output:
         """Write luggage's own lines."""
         self.lines(SELF, [(True, line.encode("utf-8", "replace")) for line in text.splitlines()])
 
+    def last(self, name: str) -> list[bytes]:
+        """The last lines of `name` as they were written, without their line feeds."""
+        return [line.removesuffix(b"\n") for line in self._kept.get(name, ())]
+
     def again(self, name: str) -> None:
         """Write the last lines of `name` once more."""
         self._put(self._kept.get(name, ()))

@@ -1,18 +1,22 @@
-"""A process of the table, as it is at this moment → what an operator is told of it."""
+"""What the monitor knows of a process → a `State`, for whoever shows or asks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+# What a process can be: `waiting` for its next try after a death, `stopped` by an operator or at
+# the end of everything, `scheduled` where its next run is to come.
+STATES = ("starting", "running", "waiting", "stopping", "stopped", "scheduled")
+
 
 @dataclass(frozen=True)
 class State:
-    """What the process `name` does now.
+    """One process of the table, now. Times are unix seconds.
 
-    `kind` is "web", "loop" or "cron". `state` is "starting", "running", "waiting" (to be started
-    again), "stopping", "stopped" (by an operator) or "scheduled"; it began at `since`, in seconds
-    since 1970, as are all times here. `starts` counts its lives. `last_exit` says in words how the
-    last one ended. Where a `needed` one crash-loops, nothing is ready.
+    `kind` is "web", "loop" or "cron"; `state` one of STATES, and `since` is when it began. `pid` is
+    None where nothing runs. `starts` counts lives. `last_exit` is in words: how its last life
+    ended. `last_beat` is None where this life has not told that it goes on (`luggage.run.beat`).
+    `needed`: nothing is ready while it crash-loops.
     """
 
     name: str
