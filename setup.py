@@ -27,6 +27,7 @@ setup(
         "gunicorn>=27.0,<28",
         "mainland==0.0.1",
         "ncolony>=2024.1",
+        "prometheus-client>=0.26",
         "pynacl>=1.6.2",
         "twisted>=26.10",
     ],

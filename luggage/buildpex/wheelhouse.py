@@ -21,7 +21,15 @@ from luggage.buildpex.target import Target
 from luggage.errors import LuggageError, all_wrong
 
 # What every artifact that holds luggage imports: the run island's distributions, as in setup.py.
-RUNS_ON = ("environ-config", "gunicorn", "mainland", "ncolony", "pynacl", "twisted")
+RUNS_ON = (
+    "environ-config",
+    "gunicorn",
+    "mainland",
+    "ncolony",
+    "prometheus-client",
+    "pynacl",
+    "twisted",
+)
 T = TypeVar("T")
 _SDISTS = (".tar.gz", ".zip", ".tar.bz2", ".tar.xz")
 

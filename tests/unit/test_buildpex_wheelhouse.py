@@ -117,11 +117,11 @@ def test_what_luggage_itself_runs_on_must_be_there() -> None:
     with pytest.raises(LuggageError) as caught:
         wheelhouse.suffice([pin("flask"), pin("pynacl"), pin("gunicorn")], "requirements.txt")
     assert caught.value.message == (
-        "requirements.txt: luggage itself runs on environ-config, mainland, ncolony, twisted, and "
-        "no line for this Python pins them"
+        "requirements.txt: luggage itself runs on environ-config, mainland, ncolony, "
+        "prometheus-client, twisted, and no line for this Python pins them"
     )
     assert caught.value.hint == (
-        "add to requirements.in: environ-config mainland ncolony twisted\n"
+        "add to requirements.in: environ-config mainland ncolony prometheus-client twisted\n"
         "then: python -m deploy lock"
     )
 
