@@ -15,6 +15,7 @@ C = TypeVar("C", bound=Callable[[Any], Any])
 
 LONG = 60  # characters; no harmless value is longer
 LEVELS = ("debug", "info", "warning", "error", "critical")
+FORMATS = ("human", "json")
 HINT = "set it right, or leave it out where there is a default; --help lists the variables"
 
 
@@ -74,8 +75,25 @@ class Server:
     web_concurrency: int = environ_config.var(
         default=2, converter=whole(1, 256), help="how many web worker processes"
     )
+    web_threads: int = environ_config.var(
+        default=8, converter=whole(1, 256), help="how many requests each worker runs at once"
+    )
+    request_deadline: int = environ_config.var(
+        default=30,
+        converter=whole(0, 86_400),
+        help="seconds that the app may take for a request; 0: any",
+    )
+    worker_memory: int = environ_config.var(
+        default=0,
+        converter=whole(0, 1 << 20),
+        help="MiB that a web worker may have before it is replaced; 0: its share of the "
+        "container's limit",
+    )
     log_level: str = environ_config.var(
         default="info", converter=one_of(*LEVELS), help=", ".join(LEVELS)
+    )
+    log_format: str = environ_config.var(
+        default="human", converter=one_of(*FORMATS), help="how lines are written: human, or json"
     )
 
 

@@ -1,0 +1,141 @@
+"""LOG_FORMAT and LOG_LEVEL → what this process logs, as lines on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from luggage import board
+from luggage.run import layout, settings
+
+OUT = 1  # sys.stdout may be another file, or none, and is not to be entered twice
+OWN = ("gunicorn.error", "gunicorn.access")
+STEP = 0.5  # seconds between looks at the board
+
+
+class Handler(logging.Handler):
+    """Writes each record at once and in one piece, as `written`, to the descriptor `out`.
+
+    What cannot be formatted is written as it is.
+    """
+
+    def __init__(self, written: layout.Layout, out: int = OUT) -> None:
+        super().__init__()
+        self._written = written
+        self._out = out
+
+    def handle(self, entry: logging.LogRecord) -> Any:
+        """As in the standard library, once the level is the one that the supervisor wants."""
+        look()
+        return super().handle(entry)
+
+    def emit(self, entry: logging.LogRecord) -> None:
+        """Write `entry`; a reader that is gone stops nothing."""
+        rest = memoryview(self._written(entry).encode("utf-8", "backslashreplace") + b"\n")
+        with contextlib.suppress(OSError):
+            while rest:
+                rest = rest[os.write(self._out, rest) :]
+
+
+class _Level:
+    """The level of this process: LOG_LEVEL, or whatever the board says now."""
+
+    def __init__(self, level: str, view: board.View | None) -> None:
+        self._view = view
+        self._level = ""
+        self.look(level if view is None else view.level)
+
+    def look(self, level: str | None = None) -> None:
+        if level is None:
+            level = self._level if self._view is None else self._view.level
+        if level != self._level:
+            self._level = level
+            for name in (None, *OWN):
+                logging.getLogger(name).setLevel(level.upper())
+
+    def follow(self) -> None:
+        if self._view is not None:
+            threading.Thread(target=self._watch, daemon=True, name="log level").start()
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(STEP)
+            self.look()
+
+
+_level: list[_Level] = []
+
+
+def configure(environ: Mapping[str, str] | None = None, *, shared: bool = False) -> None:
+    """Let every record of this process be a line on stdout, as LOG_FORMAT and LOG_LEVEL say.
+
+    The level follows the supervisor's from then on. Where several processes print under one name,
+    `shared`, a human reads time and pid as well, and the level is followed by `follow` alone: a
+    process that forks has no thread. In JSON, warnings and uncaught exceptions are records too.
+    """
+    environ = os.environ if environ is None else environ
+    server = settings.read(settings.Server, environ)
+    json = server.log_format == "json"
+    handler = Handler(layout.json if json else layout.shared if shared else layout.human)
+    for name in (None, *OWN):
+        logger = logging.getLogger(name)
+        for old in list(logger.handlers):
+            logger.removeHandler(old)
+        logger.addHandler(handler)
+        logger.propagate = name is None
+    _level[:] = [_Level(server.log_level, board.inherited(environ))]
+    if json:
+        logging.captureWarnings(True)
+        sys.excepthook = _uncaught
+        threading.excepthook = _uncaught_in_thread
+        sys.unraisablehook = _unraisable
+    if not shared:
+        follow()
+
+
+def look() -> None:
+    """Take the level from the supervisor's board; this costs no system call."""
+    for level in _level:
+        level.look()
+
+
+def follow() -> None:
+    """Look at the board twice a second, in a thread; a forked child begins anew."""
+    for level in _level:
+        level.look()
+        level.follow()
+
+
+def _uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        sys.__excepthook__(kind, error, trace)
+    else:
+        _tell(logging.CRITICAL, "uncaught", error)
+
+
+def _uncaught_in_thread(told: threading.ExceptHookArgs) -> None:
+    if told.exc_value is not None and not isinstance(told.exc_value, SystemExit):
+        _tell(
+            logging.ERROR, f"uncaught in thread {told.thread and told.thread.name}", told.exc_value
+        )
+
+
+def _unraisable(told: Any) -> None:
+    _tell(logging.ERROR, told.err_msg or f"ignored in {told.object!r}", told.exc_value)
+
+
+def _tell(level: int, what: str, error: BaseException) -> None:
+    logging.getLogger().log(
+        level,
+        "%s: %s",
+        what,
+        type(error).__name__,
+        exc_info=(type(error), error, error.__traceback__),
+    )

@@ -1,0 +1,124 @@
+"""An answered request → a line of the access log that nobody outside can forge."""
+
+# gunicorn's untyped classes are extended here.
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gunicorn.glogging import Logger
+
+from luggage.web.request_id import current
+
+ID = "luggage.request_id"  # in a request's environ
+QUIET = ("/-/healthy", "/-/metrics", "/-/ready")
+
+# Lines of several workers meet in one pipe, which keeps 4096 bytes together and not more. These
+# many characters of what a client sends make no longer line, whatever they are.
+_PATH, _REFERER, _AGENT, _METHOD, _MESSAGE = 800, 300, 300, 32, 200
+_UNSAFE = re.compile(r'[^\x20-\x7e]|["\\]')
+_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?//[^/]*@")
+
+
+@dataclass(frozen=True)
+class Access:
+    """One answered request; `str` of it is the combined format, the seconds, and the id.
+
+    What the client sent is escaped. There is no query in it, nor a user, as both may be secrets.
+    """
+
+    time: str
+    remote: str
+    method: str
+    path: str
+    protocol: str
+    status: int
+    size: int
+    seconds: float
+    referer: str
+    agent: str
+    request_id: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.remote} - - {self.time} "
+            f'"{self.method} {self.path} {self.protocol}" {self.status} {self.size} '
+            f'"{self.referer}" "{self.agent}" {self.seconds:.3f} {self.request_id}'
+        )
+
+    def fields(self) -> dict[str, object]:
+        """The same, as the members of a JSON object; what the client did not send is left out."""
+        told = {
+            "message": f"{self.method} {self.path[:_MESSAGE]} {self.status}",
+            "remote": self.remote,
+            "method": self.method,
+            "path": self.path,
+            "protocol": self.protocol,
+            "status": self.status,
+            "bytes": self.size,
+            "seconds": round(self.seconds, 6),
+            "referer": self.referer,
+            "agent": self.agent,
+            "request_id": self.request_id,
+        }
+        return {name: value for name, value in told.items() if value != "-"}
+
+
+class AccessLogger(Logger):
+    """gunicorn's logger: its lines go where `luggage.run.logs` sends them, at the level set there.
+
+    Health checks, which come every few seconds, are left out while they are answered well.
+    """
+
+    def setup(self, cfg: Any) -> None:
+        """gunicorn's own would set handlers and levels."""
+        self.cfg = cfg
+        self._access_log_enabled = bool(cfg.accesslog)
+
+    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
+        if not self._access_log_enabled:
+            return
+        if environ.get("PATH_INFO") not in QUIET or resp.status_code >= 400:
+            seconds = request_time.total_seconds()
+            self.access_log.info(line(environ, resp.status_code, resp.sent, seconds, self.now()))
+
+
+def line(
+    environ: Mapping[str, Any], status: int, sent: int | None, seconds: float, time: str
+) -> Access:
+    """The line of a request with this WSGI `environ`, which was answered with `sent` bytes."""
+    return Access(
+        time=time,
+        remote=_escaped(environ.get("REMOTE_ADDR"), 64).replace(" ", "\\x20"),
+        method=_escaped(environ.get("REQUEST_METHOD"), _METHOD),
+        path=_escaped(_bare(environ.get("RAW_URI") or environ.get("PATH_INFO")), _PATH),
+        protocol=_escaped(environ.get("SERVER_PROTOCOL"), 16),
+        status=int(status),
+        size=sent or 0,
+        seconds=seconds,
+        referer=_escaped(_bare(environ.get("HTTP_REFERER")), _REFERER),
+        agent=_escaped(environ.get("HTTP_USER_AGENT"), _AGENT),
+        request_id=_escaped(environ.get(ID) or current(), 64).replace(" ", "\\x20"),
+    )
+
+
+def _bare(address: object) -> str:
+    """An address without its query, its fragment, its user and its password."""
+    text = str(address or "")
+    return _USER.sub(r"\1//", re.split(r"[?#]", text, maxsplit=1)[0])
+
+
+def _escaped(value: object, longest: int) -> str:
+    """`value` in printable ASCII without quotes, as nginx escapes it; `-` where it is empty."""
+    text = str(value or "-")
+    safe = _UNSAFE.sub(_escape, text[: longest + 1])
+    return safe if len(safe) <= longest else safe[: longest - 3].rstrip("\\") + "..."
+
+
+def _escape(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
