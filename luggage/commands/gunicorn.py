@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Sequence
 
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.start import Openable
+from luggage.errors import UsageError
 from luggage.run import claim, listen, settings
+
+LONGEST = 86_400
 
 EXAMPLES = """\
 examples:
@@ -38,6 +42,13 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
         default=app,
         help="a WSGI app: package.module:name",
     )
+    parser.add_argument(
+        "--deadline",
+        action="append",
+        default=[],
+        metavar="[PREFIX=]SECONDS",
+        help="seconds that the app may take for a request whose path begins so; 0: any",
+    )
     options = parser.read(argv[1:])
     server = settings.read(settings.Server, os.environ)
     claim(os.environ)
@@ -46,10 +57,46 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
     # gunicorn is imported once, after the key is out of the environment.
     from luggage.run.server import serve  # noqa: PLC0415
 
+    usual, routes = deadlines(options.deadline, server.request_deadline)
     gc.freeze()  # all that is there stays: no worker looks at it, which would copy its memory
     return serve(
         options.app,
         bind=listen.address(server.host, server.port),
         workers=server.web_concurrency,
-        log_level=server.log_level,
+        threads=server.web_threads,
+        deadline=usual,
+        deadlines=routes,
+        memory=share(server.worker_memory, server.web_concurrency),
     )
+
+
+def deadlines(words: Sequence[str], usual: float) -> tuple[float, dict[str, float]]:
+    """The deadline of all requests, in seconds, and those of paths that begin with a prefix."""
+    routes = {}
+    for word in words:
+        prefix, _, text = word.rpartition("=")
+        try:
+            seconds = float(text)
+        except ValueError:
+            seconds = -1.0
+        if not 0 <= seconds <= LONGEST or (prefix and not prefix.startswith("/")):
+            raise UsageError(
+                f"gunicorn: --deadline: not [/PREFIX=]SECONDS, with up to {LONGEST} seconds",
+                "such as --deadline 60 --deadline /reports/=300",
+            )
+        if prefix:
+            routes[prefix] = seconds
+        else:
+            usual = seconds
+    return usual, routes
+
+
+def share(asked: int, workers: int) -> int:
+    """The bytes that each of `workers` may have: `asked` MiB, else of the container's limit what
+    is left when a quarter is kept for all else; 0 where there is no limit."""
+    from luggage.web import memory  # noqa: PLC0415
+
+    if asked:
+        return asked << 20
+    limit = memory.limit()
+    return limit * 3 // 4 // workers if limit else 0

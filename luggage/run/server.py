@@ -8,48 +8,28 @@ from __future__ import annotations
 import contextlib
 import mmap
 import os
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Any
 
-from gunicorn import arbiter, util
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError, HaltServer
-from gunicorn.glogging import Logger
 
 from luggage.errors import LuggageError
-from luggage.run import kin, listen
+from luggage.run import kin, listen, logs
+from luggage.web import metrics
+from luggage.web.access import AccessLogger
+from luggage.web.arbiter import Arbiter
+from luggage.web.jobs import Deadlines
+from luggage.web.worker import Worker
 
 READY = "LUGGAGE_READY_FD"
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes private, unlinked files in it
 GRACE = 30  # seconds that a request has to finish after TERM
 BOOTS = 5
-QUIET = ("/-/healthy", "/-/ready")
-
-
-class _Logger(Logger):
-    """gunicorn's logger, without the health checks that come every few seconds."""
-
-    def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
-        if environ.get("PATH_INFO") not in QUIET or resp.status_code >= 400:
-            super().access(resp, req, environ, request_time)
-
-
-class _Arbiter(arbiter.Arbiter):
-    """gunicorn's master, without the upgrade in place that cannot work under a supervisor.
-
-    When several workers fail at once, the failure of the second does not end the stopping.
-    """
-
-    def handle_usr2(self) -> None:
-        self.log.warning("USR2: left out; the supervisor starts a new gunicorn when this one stops")
-
-    def reap_workers(self) -> None:
-        try:
-            super().reap_workers()
-        except HaltServer:
-            if self.LISTENERS:  # it closes them first when it stops
-                raise
+DEADLINE = 30.0  # seconds
+THREADS = 8
 
 
 class _Application(BaseApplication):
@@ -74,7 +54,7 @@ class _Application(BaseApplication):
             raise AppImportError(f"error: app {self._app}: ends with {error.code!r}") from error
 
     def run(self) -> None:
-        _Arbiter(self).run()
+        Arbiter(self).run()
 
 
 def serve(
@@ -82,18 +62,25 @@ def serve(
     *,
     bind: str,
     workers: int = 1,
-    threads: int = 8,
-    log_level: str = "info",
+    threads: int = THREADS,
+    deadline: float = DEADLINE,
+    deadlines: Mapping[str, float] | None = None,
+    memory: int = 0,
     environ: MutableMapping[str, str] | None = None,
 ) -> int:
     """Serve `app` (`package.module:name`) with gunicorn: on `bind`, `HOST:PORT`, or on the
     supervisor's socket, where `environ` tells of one.
+
+    A request may be in the app's hands for `deadline` seconds, or as many as `deadlines` has for
+    the longest prefix of its path; 0: for ever. A worker with more than `memory` bytes resident is
+    replaced; 0: never.
 
     It runs until TERM, and then finishes every request in flight, for at most GRACE seconds.
     gunicorn ends the process itself, by SystemExit. A supervisor that asks for it in `environ` is
     told when the first worker is ready.
     """
     environ = os.environ if environ is None else environ
+    logs.configure(environ, shared=True)
     inherited = listen.inherited(environ)
     bind = bind if inherited is None else f"fd://{inherited}"
     told = environ.pop(READY, "")
@@ -101,18 +88,29 @@ def serve(
     if ready is not None:
         with contextlib.suppress(OSError):
             os.set_inheritable(ready, False)  # not for what the app starts
-    _Application(app, options(bind, workers, threads, log_level) | hooks(ready)).run()
+    figures = environ.get(metrics.FOLDER)
+    metrics.prepare(Path(figures) if figures else None)
+
+    class Timely(Worker):
+        """With what was asked for."""
+
+        deadlines_of = Deadlines(deadline, deadlines)
+        most_memory = memory
+
+    chosen = options(bind, workers, threads) | hooks(ready)
+    _Application(app, chosen | {"worker_class": Timely}).run()
     return 0
 
 
-def options(bind: str, workers: int, threads: int, log_level: str) -> dict[str, Any]:
+def options(bind: str, workers: int, threads: int) -> dict[str, Any]:
     """gunicorn's settings."""
     usable = os.access(SHARED_MEMORY, os.W_OK | os.X_OK)
     return {
         "bind": bind,
         "workers": workers,
         "threads": threads,
-        "worker_class": "luggage.web.worker.DrainingWorker",
+        # luggage/web/arbiter.py looks after the workers.
+        "timeout": 0,
         "graceful_timeout": GRACE,
         # On a disk, a heartbeat can block; on a read-only root there is no other place.
         "worker_tmp_dir": str(SHARED_MEMORY) if usable else None,
@@ -120,8 +118,7 @@ def options(bind: str, workers: int, threads: int, log_level: str) -> dict[str, 
         "control_socket_disable": True,
         "accesslog": "-",
         "errorlog": "-",
-        "loglevel": log_level,
-        "logger_class": _Logger,
+        "logger_class": AccessLogger,
     }
 
 
@@ -136,6 +133,7 @@ def hooks(ready: int | None) -> dict[str, Any]:
 
     def post_fork(_server: Any, worker: Any) -> None:
         kin.follow(worker.ppid)
+        logs.follow()
 
     def post_worker_init(_worker: Any) -> None:
         booted[0] = 1
@@ -151,7 +149,7 @@ def hooks(ready: int | None) -> dict[str, Any]:
             return
         deaths.append(worker.pid)
         if len(deaths) >= BOOTS:
-            raise HaltServer("no worker has become ready", arbiter.Arbiter.WORKER_BOOT_ERROR)
+            raise HaltServer("no worker has become ready", Arbiter.WORKER_BOOT_ERROR)
 
     return {
         "post_fork": post_fork,

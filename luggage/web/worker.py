@@ -1,4 +1,4 @@
-"""gunicorn's thread worker; when it stops, who waits is answered, and who comes is refused."""
+"""gunicorn's thread worker; its requests have deadlines, and slow clients take no place in it."""
 
 # gunicorn's untyped classes are extended here.
 # mypy: disable-error-code="misc"
@@ -6,97 +6,163 @@
 from __future__ import annotations
 
 import contextlib
-import select
+import faulthandler
+import logging
+import os
 import selectors
+import signal
 import socket
+import struct
 import time
-from collections import deque
+from concurrent import futures
 from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
-LINGER = 1.0  # seconds that an answered client has to close its side
-READ = 65_536  # bytes at once of what such a client still sends, which is thrown away
+from luggage.web.draining import DrainingWorker
+from luggage.web.jobs import MOST, Deadlines, Job, Jobs
+from luggage.web.overdue import DeadlineError
+from luggage.web.slate import Slate
+from luggage.web.timed import LATE, TOO_LONG, Timed
+from luggage.web.watch import Watch
+
+CLIENTS = 256  # that are served at once by each worker, most of which may be slow
+SILENCE = 30  # seconds that a client may neither send nor take anything
+LOOK = 0.05  # seconds between looks for a place, while there is none
+LAST_REQUEST = 2.0  # seconds that a kept connection has for one, when the worker ends
+REFUSAL = (
+    f"HTTP/1.1 {LATE}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+    f"Content-Length: {len(TOO_LONG)}\r\n\r\n"
+).encode() + TOO_LONG
 
 
-class DrainingWorker(ThreadWorker):
-    """When it stops, it accepts every connection in the listening queue, then closes its socket.
+class Worker(DrainingWorker):
+    """Takes a connection where one of its `threads` places is free.
 
-    gunicorn's own keeps the socket open until the last answer is sent and accepts nothing: clients
-    that come meanwhile, and those in the queue, wait for it and are reset at the end
-    (https://github.com/benoitc/gunicorn/issues/3397).
-
-    A client that keeps its side open after the last answer is waited for beside all others: in
-    gunicorn's own, nobody is served meanwhile, for two seconds and for each such client.
+    A place is held by what the app does now: not by a client that sends or reads slowly, and no
+    longer by a request that has taken some seconds (luggage/web/jobs.py). When a request cannot be
+    ended, the worker leaves: another takes its place at once, and it goes when it has answered all
+    else. Made by gunicorn's master, which forks then.
     """
+
+    deadlines_of = Deadlines(0)
+    most_memory = 0  # bytes
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._lingering: deque[Any] = deque()  # oldest first
+        self.slate = Slate()
+        self.jobs = Jobs(self.cfg.threads, self.slate)
+        self._watch = Watch(self.jobs, self.slate, self, most=self.most_memory, log=self.log)
 
-    def set_accept_enabled(self, enabled: bool) -> None:
-        super().set_accept_enabled(enabled)
-        if enabled or self.alive:
-            return
-        for listener in self.sockets:
-            if listener.sock is not None:
-                while _listens(listener) and select.select([listener], [], [], 0)[0]:
-                    self.accept(listener)
-                listener.close()
+    def get_thread_pool(self) -> futures.ThreadPoolExecutor:
+        """More threads than places: clients that are waited for have one each."""
+        return futures.ThreadPoolExecutor(self.cfg.threads * MOST + CLIENTS, "request")
 
-    def accept(self, listener: Any) -> None:
-        try:
-            super().accept(listener)
-        except OSError:
-            if _listens(listener):
-                raise
+    def init_signals(self) -> None:
+        super().init_signals()
+        # The master asks a worker that stands still for what it is doing; no Python need run.
+        signal.signal(signal.SIGABRT, signal.SIG_DFL)
+        with contextlib.suppress(RuntimeError):  # there is no stderr
+            faulthandler.enable(all_threads=True)
+
+    def load_wsgi(self) -> None:
+        self.log.error_log.addFilter(_not_told)
+        self._watch.start()
+        super().load_wsgi()
+        self.wsgi: Any = Timed(self.wsgi, self.jobs, self.deadlines_of)
+
+    def leave(self, reason: str) -> None:
+        """Take no further request, end when those that are here are answered."""
+        self.slate.leave(reason)
+        self.alive = False
+        self.method_queue.defer(lambda: None)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.ppid, signal.SIGCHLD)  # the master looks at once
+
+    def refuse(self, job: Job) -> None:
+        """Tell a client what its request's own thread cannot, as it does not end."""
+        if job.untold:
+            with contextlib.suppress(OSError):
+                job.connection.send(REFUSAL, socket.MSG_DONTWAIT)
+        with contextlib.suppress(OSError):
+            job.connection.shutdown(socket.SHUT_RDWR)
+
+    # -- connections
+
+    def enqueue_req(self, conn: Any) -> None:
+        if not conn.initialized:
+            _limit_silence(conn.sock)
+        conn.job = self.jobs.add(conn.sock)
+        turn = self.tpool.submit(self.handle, conn)
+        turn.add_done_callback(lambda it: self.method_queue.defer(self.finish_request, conn, it))
 
     def finish_request(self, conn: Any, fs: Any) -> None:
-        if fs.cancelled() or fs.exception() or fs.result():
-            super().finish_request(conn, fs)
-            return
-        try:
-            # As RFC 9112, section 9.6 has it: to close at once could take the answer back.
-            conn.sock.shutdown(socket.SHUT_WR)
-            conn.sock.setblocking(False)
-            self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._drain(conn))
-        except (OSError, ValueError):
-            self._close(conn)
+        self.jobs.remove(conn.job)
+        super().finish_request(conn, fs)
+
+    def handle(self, conn: Any) -> Any:
+        self.jobs.arrive(conn.job)
+        return super().handle(conn)
+
+    # -- the main thread
+
+    def run(self) -> None:
+        self.poller.register(
+            self.method_queue.fileno(), selectors.EVENT_READ, self.method_queue.run_callbacks
+        )
+        self.slate.serve()
+        self.set_accept_enabled(True)
+        while self.alive:
+            room = self.nr_conns < self.worker_connections and self.jobs.room()
+            self.set_accept_enabled(room)
+            self.wait_for_and_dispatch_events(1.0 if room else LOOK)
+            if not self.is_parent_alive():
+                break
+            self.murder_keepalived()
+            self.murder_pending()
+        self.set_accept_enabled(False)
+        self._finish()
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        if self.slate.leaving and not enabled:
+            # Who is in the queue is the other workers'.
+            ThreadWorker.set_accept_enabled(self, enabled)
         else:
-            conn.timeout = time.monotonic() + LINGER
-            self._lingering.append(conn)
+            super().set_accept_enabled(enabled)
 
-    def murder_pending(self) -> None:
-        super().murder_pending()
-        while self._lingering and self._lingering[0].timeout <= time.monotonic():
-            self._end(self._lingering[0])
+    def _finish(self) -> None:
+        """Answer what is here; what cannot end is not waited for."""
+        self._cap_keepalive(time.monotonic() + LAST_REQUEST)
+        patience = self.cfg.graceful_timeout
+        if self.slate.leaving:
+            patience += self.jobs.longest()
+        end = time.monotonic() + patience
+        while self.nr_conns > self.jobs.stuck() and time.monotonic() < end:
+            self.wait_for_and_dispatch_events(LOOK)
+            self.murder_keepalived()
+            self.murder_pending()
+        if self.nr_conns:
+            self.log.error(
+                "worker: ends with %d connections that got no whole answer", self.nr_conns
+            )
+            self._vanish()
+        self.tpool.shutdown(wait=False)
 
-    def wait_for_and_dispatch_events(self, timeout: float) -> None:
-        if self._lingering:
-            timeout = min(timeout, max(0.0, self._lingering[0].timeout - time.monotonic()))
-        super().wait_for_and_dispatch_events(timeout)
-
-    def _drain(self, conn: Any) -> None:
-        try:
-            open_still = bool(conn.sock.recv(READ))
-        except BlockingIOError:
-            open_still = True
-        except OSError:
-            open_still = False
-        if not open_still:
-            self._end(conn)
-
-    def _end(self, conn: Any) -> None:
-        self._lingering.remove(conn)
-        with contextlib.suppress(OSError, KeyError, ValueError):
-            self.poller.unregister(conn.sock)
-        self._close(conn)
-
-    def _close(self, conn: Any) -> None:
-        self.nr_conns -= 1
-        conn.close()
+    def _vanish(self) -> None:
+        """End now: Python would wait for every thread, and some do not end."""
+        with contextlib.suppress(Exception):
+            self.cfg.worker_exit(self, self)
+        os._exit(0)
 
 
-def _listens(listener: Any) -> bool:
-    """False where the supervisor has shut the socket down, for all who have it."""
-    return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+def _limit_silence(connection: socket.socket) -> None:
+    """Let the kernel give up on a client that is silent for SILENCE seconds."""
+    limit = struct.pack("ll", SILENCE, 0)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+def _not_told(record: logging.LogRecord) -> bool:
+    """Not what is told already, nor a client that has gone silent, which is nobody's fault here."""
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, (BlockingIOError, DeadlineError))

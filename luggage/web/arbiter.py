@@ -1,0 +1,189 @@
+"""gunicorn's master; workers that stand still, leave, or are full are replaced, and told of."""
+
+# gunicorn's untyped classes are extended here.
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from gunicorn import arbiter
+from gunicorn.errors import HaltServer
+
+from luggage.web import memory, metrics
+
+TICK = 0.25  # seconds between looks
+STILL = 1.0  # seconds without a sign of life after which a spare stands in for a worker
+BOOT = 60.0  # seconds that a worker has to load the app
+DUMP = 0.5  # seconds that a worker has to write its traceback
+SPARES = 8  # for each worker that is wanted
+
+
+@dataclass
+class Look:
+    """What the master knows of one worker."""
+
+    beats: int = 0
+    silent: float = 0.0  # seconds without a sign of life
+    age: float = 0.0
+    told: str = ""  # what the log says of it already
+    dying: float | None = None  # seconds since it was asked for its traceback
+
+
+class Arbiter(arbiter.Arbiter):
+    """Keeps `num_workers` workers that can take a request.
+
+    One that gives no sign of life for STILL seconds (a thread holds the interpreter's lock), that
+    takes no request because those it has do not end, or that is leaving, is not one of them: a
+    spare stands in for it. One without a sign of life for as long as its requests may take is
+    killed, after it has written where it stands. Only time in which the master itself could run is
+    counted: a paused container, or a laptop that slept, kills nobody.
+
+    When several workers fail at once, the failure of the second does not end the stopping. There is
+    no upgrade in place (USR2), which cannot work under a supervisor.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._looks: dict[int, Look] = {}
+        self._away = 0
+        self._last = time.monotonic()
+        super().__init__(*args, **options)
+
+    # -- how many
+
+    @property
+    def num_workers(self) -> Any:
+        """How many there should be now, with those that stand in for others."""
+        return None if self._num_workers is None else self._num_workers + self._away
+
+    @num_workers.setter
+    def num_workers(self, value: int) -> None:
+        self._set_num_workers(value)
+
+    def handle_ttin(self) -> None:
+        self._set_num_workers(self._num_workers + 1)
+        self.manage_workers()
+
+    def handle_ttou(self) -> None:
+        if self._num_workers > 1:
+            self._set_num_workers(self._num_workers - 1)
+            self.manage_workers()
+
+    def handle_usr2(self) -> None:
+        self.log.warning("USR2: left out: it cannot work here; use: ctl reload")
+
+    # -- looking
+
+    def wait_for_signals(self, timeout: float = 1.0) -> Any:
+        return super().wait_for_signals(min(timeout, TICK))
+
+    def murder_workers(self) -> None:
+        """Look at every worker; gunicorn's master calls this again and again."""
+        now = time.monotonic()
+        passed, self._last = min(now - self._last, 2 * TICK), now
+        away = 0
+        for pid, worker in list(self.WORKERS.items()):
+            look = self._looks.setdefault(pid, Look())
+            self._see(look, worker, passed)
+            away += self._judge(pid, look, worker)
+        self._away = min(away, self._spares(away))
+
+    def _see(self, look: Look, worker: Any, passed: float) -> None:
+        beats = worker.slate.beats
+        look.age += passed
+        look.silent = look.silent + passed if beats == look.beats else 0.0
+        look.beats = beats
+        if look.dying is not None:
+            look.dying += passed
+
+    def _judge(self, pid: int, look: Look, worker: Any) -> bool:
+        """Whether another must stand in for the worker."""
+        if look.dying is not None:
+            if look.dying >= DUMP:
+                self.kill_worker(pid, signal.SIGKILL)
+            return True
+        slate = worker.slate
+        if not slate.serving:
+            if look.age > BOOT:
+                self._end(pid, look, f"has not loaded the app in {BOOT:g} s", "boot")
+            return False
+        still = look.silent >= STILL
+        if still:
+            allowed = max((it.allowed for it in slate.served()), default=0.0) or self._usual()
+            if allowed and look.silent >= allowed:
+                self._end(pid, look, f"no sign of life for {look.silent:.0f} s", "frozen")
+                return True
+        held = slate.held and not still
+        self._tell(pid, look, "still" if still else "held" if held else "")
+        return bool(still or held or slate.leaving)
+
+    def _usual(self) -> float:
+        return float(self.worker_class.deadlines_of.usual)
+
+    def _tell(self, pid: int, look: Look, news: str) -> None:
+        if news == look.told:
+            return
+        if news == "still":
+            self.log.warning(
+                "worker (pid %d): no sign of life for %g s, another stands in for it%s",
+                pid,
+                STILL,
+                self._served(pid),
+            )
+        elif news == "held":
+            self.log.warning(
+                "worker (pid %d): its requests do not end, another stands in for it%s",
+                pid,
+                self._served(pid),
+            )
+        else:
+            self.log.warning("worker (pid %d): goes on", pid)
+        look.told = news
+
+    def _end(self, pid: int, look: Look, why: str, reason: str) -> None:
+        """Ask the worker where it stands, which ends it; what does not end is killed."""
+        self.log.error("worker (pid %d): %s: killed; it stands in:%s", pid, why, self._served(pid))
+        metrics.replaced(reason)
+        look.dying = 0.0
+        self.kill_worker(pid, signal.SIGABRT)
+
+    def _served(self, pid: int) -> str:
+        now = time.monotonic()
+        served = self.WORKERS[pid].slate.served()
+        return "".join(f"\n  {it.what}, for {now - it.since:.1f} s" for it in served)
+
+    def _spares(self, wanted: int) -> int:
+        """How many may stand in for others: none that the memory has no room for."""
+        most = SPARES * int(self._num_workers or 1)
+        there = len(self.WORKERS) - int(self._num_workers or 1)
+        if there >= wanted:
+            return most
+        size = max((memory.resident(pid) for pid in self.WORKERS), default=0)
+        room = int(memory.left() // size) if size else most
+        return min(most, max(there, 0) + room)
+
+    # -- ends
+
+    def reap_workers(self) -> None:
+        before = dict(self.WORKERS)
+        try:
+            super().reap_workers()
+        except HaltServer:
+            if self.LISTENERS:  # it closes them first when it stops
+                raise
+        for pid in before.keys() - self.WORKERS.keys():
+            self._bury(pid, before[pid])
+
+    def _bury(self, pid: int, worker: Any) -> None:
+        look = self._looks.pop(pid, Look())
+        served = worker.slate.served()
+        if served and look.dying is None and not worker.slate.leaving:
+            what = "".join(f"\n  {it.what}" for it in served)
+            self.log.error("worker (pid %d): died while it served:%s", pid, what)
+            metrics.replaced("died")
+        with contextlib.suppress(BufferError):
+            worker.slate.close()

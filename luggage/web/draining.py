@@ -1,0 +1,102 @@
+"""gunicorn's thread worker; when it stops, who waits is answered, and who comes is refused."""
+
+# gunicorn's untyped classes are extended here.
+# mypy: disable-error-code="misc"
+
+from __future__ import annotations
+
+import contextlib
+import select
+import selectors
+import socket
+import time
+from collections import deque
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+LINGER = 1.0  # seconds that an answered client has to close its side
+READ = 65_536  # bytes at once of what such a client still sends, which is thrown away
+
+
+class DrainingWorker(ThreadWorker):
+    """When it stops, it accepts every connection in the listening queue, then closes its socket.
+
+    gunicorn's own keeps the socket open until the last answer is sent and accepts nothing: clients
+    that come meanwhile, and those in the queue, wait for it and are reset at the end
+    (https://github.com/benoitc/gunicorn/issues/3397).
+
+    A client that keeps its side open after the last answer is waited for beside all others: in
+    gunicorn's own, nobody is served meanwhile, for two seconds and for each such client.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._lingering: deque[Any] = deque()  # oldest first
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        super().set_accept_enabled(enabled)
+        if enabled or self.alive:
+            return
+        for listener in self.sockets:
+            if listener.sock is not None:
+                while _listens(listener) and select.select([listener], [], [], 0)[0]:
+                    self.accept(listener)
+                listener.close()
+
+    def accept(self, listener: Any) -> None:
+        try:
+            super().accept(listener)
+        except OSError:
+            if _listens(listener):
+                raise
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        if fs.cancelled() or fs.exception() or fs.result():
+            super().finish_request(conn, fs)
+            return
+        try:
+            # As RFC 9112, section 9.6 has it: to close at once could take the answer back.
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._drain(conn))
+        except (OSError, ValueError):
+            self._close(conn)
+        else:
+            conn.timeout = time.monotonic() + LINGER
+            self._lingering.append(conn)
+
+    def murder_pending(self) -> None:
+        super().murder_pending()
+        while self._lingering and self._lingering[0].timeout <= time.monotonic():
+            self._end(self._lingering[0])
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        if self._lingering:
+            timeout = min(timeout, max(0.0, self._lingering[0].timeout - time.monotonic()))
+        super().wait_for_and_dispatch_events(timeout)
+
+    def _drain(self, conn: Any) -> None:
+        try:
+            open_still = bool(conn.sock.recv(READ))
+        except BlockingIOError:
+            open_still = True
+        except OSError:
+            open_still = False
+        if not open_still:
+            self._end(conn)
+
+    def _end(self, conn: Any) -> None:
+        self._lingering.remove(conn)
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            self.poller.unregister(conn.sock)
+        self._close(conn)
+
+    def _close(self, conn: Any) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+
+def _listens(listener: Any) -> bool:
+    """False where the supervisor has shut the socket down, for all who have it."""
+    return bool(listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))

@@ -1,0 +1,246 @@
+"""Connections that a worker serves → how long each has been in the app's hands, and who may come.
+
+Only the app's own time counts: a client that sends or reads slowly costs a thread, not a place.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+
+from luggage.web import overdue
+from luggage.web.slate import Slate
+
+CLIENT, QUEUED, APP = range(3)
+SLOW = 0.1  # seconds after which a client that is waited for holds no place
+HELD = 3.0  # seconds after which a request that runs holds no place
+MOST = 4  # times as many requests as places run at once, with those that hold none
+
+
+class Job:
+    """One connection's turn in a thread: in the hands of its client, or of the app."""
+
+    __slots__ = (
+        "allowed",
+        "connection",
+        "phase",
+        "place",
+        "since",
+        "spent",
+        "stuck",
+        "thread",
+        "told",
+        "untold",
+        "what",
+    )
+
+    def __init__(self, connection: socket.socket, now: float) -> None:
+        self.connection = connection
+        self.phase = CLIENT
+        self.since = now  # that it is in this phase
+        self.spent = 0.0  # seconds in the app's hands before that
+        self.allowed = 0.0
+        self.what = ""
+        self.thread = 0
+        self.told = 0.0  # when it was told that it is overdue
+        self.stuck = False  # it was told, and goes on all the same
+        self.untold = True  # nothing is sent yet of an answer
+        self.place = -1
+
+    def took(self, now: float) -> float:
+        """The seconds that the app has had it."""
+        return self.spent + (now - self.since if self.phase == APP else 0.0)
+
+    def holds(self, now: float) -> bool:
+        """Whether it holds one of the places."""
+        if self.phase == APP:
+            return self.took(now) < HELD
+        return self.phase == QUEUED or now - self.since < SLOW
+
+
+class Deadlines:
+    """How many seconds a request may be in the app's hands: the longest prefix of its path
+    decides. 0: for ever."""
+
+    def __init__(self, usual: float, routes: Mapping[str, float] | None = None) -> None:
+        self.usual = usual
+        self._routes = sorted((routes or {}).items(), key=lambda it: -len(it[0]))
+
+    def of(self, path: str) -> float:
+        """The seconds for a request with this path."""
+        for prefix, seconds in self._routes:
+            if path.startswith(prefix):
+                return seconds
+        return self.usual
+
+
+class Jobs:
+    """All jobs of a worker that has `places` for requests."""
+
+    def __init__(
+        self, places: int, slate: Slate, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._places = places
+        self._slate = slate
+        self._clock = clock
+        self._jobs: set[Job] = set()
+        self._lock = threading.Lock()
+        self._room = threading.Condition(self._lock)
+        self._waiting = 0
+        self._mine = threading.local()
+
+    # -- the main thread
+
+    def add(self, connection: socket.socket) -> Job:
+        """A connection is given to the pool."""
+        job = Job(connection, self._clock())
+        with self._lock:
+            self._jobs.add(job)
+        return job
+
+    def remove(self, job: Job) -> None:
+        """Its turn is over."""
+        with self._lock:
+            self._jobs.discard(job)
+            if self._waiting:
+                self._room.notify()
+
+    def room(self) -> bool:
+        """Whether another connection may come."""
+        with self._lock:
+            return self._taken() < self._places
+
+    def unfinished(self) -> bool:
+        """Whether there are any that may still end."""
+        with self._lock:
+            return any(not job.stuck for job in self._jobs)
+
+    def stuck(self) -> int:
+        """How many there are that have been told, and do not end."""
+        with self._lock:
+            return sum(job.stuck for job in self._jobs)
+
+    def longest(self) -> float:
+        """The most seconds that any may take."""
+        with self._lock:
+            return max((job.allowed for job in self._jobs), default=0.0)
+
+    # -- the thread of a job
+
+    def mine(self) -> Job:
+        """The job of the calling thread."""
+        job: Job = self._mine.job
+        return job
+
+    def arrive(self, job: Job) -> None:
+        """The calling thread has it now, and waits for the client's request."""
+        job.thread = threading.get_ident()
+        job.since = self._clock()
+        self._mine.job = job
+
+    def enter(self, job: Job, what: str, allowed: float) -> None:
+        """The app gets it: as soon as there is a place."""
+        with self._lock:
+            if len(self._jobs) > self._places:
+                job.phase = QUEUED
+                self._waiting += 1
+                while not self._may_enter(job):
+                    self._room.wait()
+                self._waiting -= 1
+            job.what, job.allowed, job.spent = what, allowed, 0.0
+            job.told, job.stuck, job.untold = 0.0, False, True
+            job.since = self._clock()
+            job.phase = APP
+        job.place = self._slate.begin(what, job.since, allowed)
+
+    def pause(self, job: Job) -> None:
+        """It is in the client's hands for a while."""
+        with self._lock:
+            now = self._clock()
+            if job.phase == APP:
+                job.spent += now - job.since
+                job.phase, job.since = CLIENT, now
+                if job.told:
+                    overdue.forgive(job.thread)
+            if self._waiting:
+                self._room.notify()
+
+    def resume(self, job: Job) -> None:
+        """It is in the app's hands again; one that is overdue is told again."""
+        with self._lock:
+            job.phase, job.since = APP, self._clock()
+            job.told = 0.0
+
+    def leave(self, job: Job) -> float:
+        """The app has done with it; returns the seconds that it took. Once more does nothing."""
+        self.pause(job)
+        place, job.place = job.place, -1
+        self._slate.end(place)
+        return job.spent
+
+    # -- the watch
+
+    def late(self) -> list[Job]:
+        """Those that have taken longer than they may, whether they have been told or not."""
+        with self._lock:
+            now = self._clock()
+            return [
+                job
+                for job in self._jobs
+                if job.phase == APP and job.allowed and job.took(now) > job.allowed
+            ]
+
+    def tell(self, job: Job) -> bool:
+        """Interrupt one that is overdue; False where it has just ended, or has been told."""
+        with self._lock:
+            now = self._clock()
+            if job.phase != APP or job.told or job.took(now) <= job.allowed:
+                return False
+            job.told = now
+            overdue.interrupt(job.thread)
+            return True
+
+    def give_up(self, job: Job, patience: float) -> bool:
+        """Whether it was told `patience` seconds ago, and goes on; it is not waited for then."""
+        with self._lock:
+            if not job.told or job.phase != APP or self._clock() - job.told < patience:
+                return False
+            job.stuck = True
+            return True
+
+    def excuse(self, seconds: float) -> None:
+        """Nobody could run for so long: that counts for no one."""
+        with self._lock:
+            for job in self._jobs:
+                if job.phase == APP:
+                    job.since += seconds
+                    job.told += seconds if job.told else 0.0
+
+    def tick(self) -> tuple[int, bool]:
+        """Time has passed: how many jobs there are, and whether all places are held for good."""
+        with self._lock:
+            if self._waiting:
+                self._room.notify_all()
+            return len(self._jobs), self._in_app() >= MOST * self._places
+
+    # --
+
+    def _taken(self) -> int:
+        if len(self._jobs) < self._places:
+            return len(self._jobs)
+        if self._in_app() >= MOST * self._places:
+            return self._places
+        now = self._clock()
+        return sum(job.holds(now) for job in self._jobs)
+
+    def _may_enter(self, mine: Job) -> bool:
+        if self._in_app() >= MOST * self._places:
+            return False
+        now = self._clock()
+        taken = sum(job.phase == APP and job.holds(now) for job in self._jobs if job is not mine)
+        return taken < self._places
+
+    def _in_app(self) -> int:
+        return sum(job.phase == APP for job in self._jobs)

@@ -1,0 +1,109 @@
+"""One worker's page of memory that its master can read: signs of life, and what it is serving."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import threading
+from dataclasses import dataclass
+
+REQUESTS = 64  # that are written down; a worker may serve more
+_HEAD = struct.Struct("=QBBB16s")  # beats, held, serving, length of the reason, the reason
+_REQUEST = struct.Struct("=ddB110s")  # since, allowed, length of the text, the text
+_SIZE = _HEAD.size + REQUESTS * _REQUEST.size
+
+
+@dataclass(frozen=True)
+class Served:
+    """A request that a worker has: `what` it is, since when (monotonic clock, seconds), and how
+    many seconds of the app's time it may take."""
+
+    what: str
+    since: float
+    allowed: float
+
+
+class Slate:
+    """Made by the master before it forks the worker; the worker writes, the master reads.
+
+    It outlives whatever happens to the worker, so that the master can tell what was being served
+    when a worker was killed, or stood still. Nothing in it is ever waited for.
+    """
+
+    def __init__(self) -> None:
+        self._page = mmap.mmap(-1, _SIZE)
+        self._free = list(range(REQUESTS))
+        self._lock = threading.Lock()
+        self._beats = 0
+
+    # -- the worker
+
+    def beat(self, *, held: bool = False) -> None:
+        """A sign of life. `held`: every thread is in the hands of a request that does not end."""
+        self._beats += 1
+        struct.pack_into("=QB", self._page, 0, self._beats, held)
+
+    def serve(self) -> None:
+        """The app is loaded: requests are taken from now on."""
+        struct.pack_into("=B", self._page, 9, True)
+
+    def leave(self, reason: str) -> None:
+        """The worker goes when it has finished what it has: another should take its place."""
+        text = reason.encode()[:16]
+        struct.pack_into("=B16s", self._page, 10, len(text), text)
+
+    def begin(self, what: str, since: float, allowed: float) -> int:
+        """Write a request down; returns its place for `end`, or -1 where there is none left."""
+        with self._lock:
+            place = self._free.pop() if self._free else -1
+        if place >= 0:
+            text = what.encode("utf-8", "replace")[:110]
+            offset = _HEAD.size + place * _REQUEST.size
+            _REQUEST.pack_into(self._page, offset, since, allowed, len(text), text)
+        return place
+
+    def end(self, place: int) -> None:
+        """The request at `place` is over."""
+        if place >= 0:
+            struct.pack_into("=d", self._page, _HEAD.size + place * _REQUEST.size, 0.0)
+            with self._lock:
+                self._free.append(place)
+
+    # -- the master
+
+    @property
+    def beats(self) -> int:
+        """How many signs of life there were; 0 before the worker has begun."""
+        return int(_HEAD.unpack_from(self._page)[0])
+
+    @property
+    def held(self) -> bool:
+        """Whether the worker takes no request because those it has do not end."""
+        return bool(_HEAD.unpack_from(self._page)[1])
+
+    @property
+    def serving(self) -> bool:
+        """Whether the worker has come so far as to take requests."""
+        return bool(_HEAD.unpack_from(self._page)[2])
+
+    @property
+    def leaving(self) -> str:
+        """Why the worker is leaving; empty where it is not."""
+        *_, length, text = _HEAD.unpack_from(self._page)
+        return bytes(text[:length]).decode("utf-8", "replace")
+
+    def served(self) -> list[Served]:
+        """The requests that the worker has now, or had when it died, oldest first."""
+        found = []
+        for place in range(REQUESTS):
+            since, allowed, length, text = _REQUEST.unpack_from(
+                self._page, _HEAD.size + place * _REQUEST.size
+            )
+            if since:
+                what = bytes(text[:length]).decode("utf-8", "replace")
+                found.append(Served(what, since, allowed))
+        return sorted(found, key=lambda it: it.since)
+
+    def close(self) -> None:
+        """Give the memory back."""
+        self._page.close()

@@ -1,0 +1,197 @@
+"""A WSGI app → the same app, each request of which has a deadline and an identifier.
+
+Time counts while the app runs, and not while the client sends or reads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, cast
+
+from luggage.web import metrics, request_id
+from luggage.web.jobs import Deadlines, Job, Jobs
+from luggage.web.overdue import DeadlineError, Overdue
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+LATE = "503 Service Unavailable"
+TOO_LONG = b"the request has taken too long\n"
+REQUEST_ID = "X-Request-ID"
+
+
+class Timed:
+    """`app`, whose requests are among `jobs`, and may take what `deadlines` says."""
+
+    def __init__(self, app: WSGIApplication, jobs: Jobs, deadlines: Deadlines) -> None:
+        self._app = app
+        self._jobs = jobs
+        self._deadlines = deadlines
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        jobs, job = self._jobs, self._jobs.mine()
+        named = request_id.accepted(environ.get("HTTP_X_REQUEST_ID"))
+        environ["HTTP_X_REQUEST_ID"] = environ["luggage.request_id"] = named
+        request_id.CURRENT.set(named)
+        if (
+            environ.get("CONTENT_LENGTH") not in (None, "", "0")
+            or "HTTP_TRANSFER_ENCODING" in environ
+        ):
+            environ["wsgi.input"] = Input(environ["wsgi.input"], jobs, job)
+        method = environ["REQUEST_METHOD"]
+        path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        turn = Turn(jobs, job, method, start_response, named)
+        jobs.enter(job, f"{method} {path} {named}", self._deadlines.of(path))
+        try:
+            return self._answer(environ, turn)
+        except Overdue:
+            return turn.late()
+        except BaseException:
+            turn.end(500)
+            raise
+
+    def _answer(self, environ: WSGIEnvironment, turn: Turn) -> Iterable[bytes]:
+        answer = self._app(environ, turn.start)
+        if isinstance(answer, (list, tuple, environ["wsgi.file_wrapper"])):
+            turn.end()
+            return answer
+        try:
+            turn.jobs.pause(turn.job)
+            return Parts(answer, turn)
+        except Overdue:
+            return turn.late(answer)
+
+
+class Turn:
+    """One request's way through the app."""
+
+    def __init__(
+        self, jobs: Jobs, job: Job, method: str, start_response: StartResponse, named: str
+    ) -> None:
+        self.jobs = jobs
+        self.job = job
+        self._method = method
+        self._start_response = start_response
+        self._id = named
+        self._status = 500
+        self._over = False
+
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
+    ) -> Callable[[bytes], object]:
+        """The app's `start_response`."""
+        self._status = int(status[:3]) if status[:3].isdigit() else 500
+        headers = [it for it in headers if it[0].lower() != "x-request-id"]
+        headers.append((REQUEST_ID, self._id))
+        write = self._start_response(status, headers, exc_info)
+
+        def waiting(data: bytes) -> object:
+            self.job.untold = False
+            self.jobs.pause(self.job)
+            try:
+                return write(data)
+            finally:
+                self.jobs.resume(self.job)
+
+        return waiting
+
+    def end(self, status: int | None = None) -> None:
+        """The app has done with the request. Once more does nothing."""
+        while not self._over:
+            # The interruption may come as late as this.
+            with contextlib.suppress(Overdue):
+                took = self.jobs.leave(self.job)
+                self._over = True
+                metrics.observe(self._method, status or self._status, took)
+
+    def late(self, answer: object = None) -> Iterable[bytes]:
+        """What a client is told whose request has taken too long."""
+        self._close(answer)
+        self.end(503)
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(TOO_LONG))),
+            (REQUEST_ID, self._id),
+        ]
+        try:
+            raise DeadlineError(f"request {self._id} has taken too long")
+        except DeadlineError:
+            self._start_response(LATE, headers, cast("Any", sys.exc_info()))
+        return [TOO_LONG]
+
+    def _close(self, answer: object) -> None:
+        close = getattr(answer, "close", None)
+        if close is not None:
+            with contextlib.suppress(Exception, Overdue):
+                close()
+
+
+class Parts:
+    """What the app answers, piece by piece: its time counts only while it makes one."""
+
+    def __init__(self, answer: Iterable[bytes], turn: Turn) -> None:
+        self._answer = answer
+        self._parts: Iterator[bytes] = iter(answer)
+        self._turn = turn
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        turn = self._turn
+        try:
+            turn.jobs.resume(turn.job)
+            try:
+                part = next(self._parts)
+            finally:
+                turn.jobs.pause(turn.job)
+            if part:
+                turn.job.untold = False
+            return part
+        except Overdue:
+            turn.end(503)
+            raise DeadlineError("the response has taken too long") from None
+
+    def close(self) -> None:
+        """gunicorn calls it at the end, whatever has happened."""
+        close = getattr(self._answer, "close", None)
+        turn = self._turn
+        try:
+            if close is not None:
+                turn.jobs.resume(turn.job)
+                close()
+        except Overdue:
+            pass
+        finally:
+            turn.end()
+
+
+class Input:
+    """The request's body: what the app waits for there is not its own time."""
+
+    def __init__(self, body: Any, jobs: Jobs, job: Job) -> None:
+        self._body = body
+        self._jobs = jobs
+        self._job = job
+
+    def _wait(self, read: Callable[..., Any], *words: Any) -> Any:
+        self._jobs.pause(self._job)
+        try:
+            return read(*words)
+        finally:
+            self._jobs.resume(self._job)
+
+    def read(self, size: int | None = None) -> Any:
+        return self._wait(self._body.read, size)
+
+    def readline(self, size: int | None = None) -> Any:
+        return self._wait(self._body.readline, size)
+
+    def readlines(self, hint: int | None = None) -> Any:
+        return self._wait(self._body.readlines, hint)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line

@@ -1,0 +1,105 @@
+"""A worker's jobs, looked at twenty times a second → overdue ones told, and a worker that leaves.
+
+It runs in a thread of the worker. Where no thread can run, as one holds the interpreter's lock, the
+master finds that there is no sign of life (luggage/web/arbiter.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any, Protocol
+
+from luggage.web import memory, metrics, overdue
+from luggage.web.jobs import Job, Jobs
+from luggage.web.slate import Slate
+
+TICK = 0.05  # seconds
+IDLE = 0.25  # seconds, while there is nothing to watch
+GAP = 0.5  # seconds beyond a tick: the machine slept, or nobody here could run
+PATIENCE = 0.15  # seconds that a request has to end when it was told
+WEIGH = 1.0  # seconds between looks at the memory
+
+
+class Leaving(Protocol):
+    """The worker that is watched."""
+
+    def leave(self, reason: str) -> None: ...
+
+    def refuse(self, job: Job) -> None: ...
+
+
+class Watch:
+    """Watches `jobs`, and tells `worker` once to leave, with the reason, where it should.
+
+    `most` is the resident memory in bytes that the worker may have; 0: any.
+    """
+
+    def __init__(self, jobs: Jobs, slate: Slate, worker: Leaving, *, most: int, log: Any) -> None:
+        self._jobs = jobs
+        self._slate = slate
+        self._worker = worker
+        self._most = most
+        self._log = log
+        self._weighed = 0.0
+        self._reason = ""
+
+    def start(self) -> None:
+        """Watch, in a thread, until the process ends."""
+        self._slate.beat()
+        threading.Thread(target=self._run, daemon=True, name="watch").start()
+
+    def _run(self) -> None:
+        last = time.monotonic()
+        pause = IDLE
+        while True:
+            time.sleep(pause)
+            now = time.monotonic()
+            if now - last - pause > GAP:
+                self._jobs.excuse(now - last - pause)
+            last = now
+            pause = self.tick(now)
+
+    def tick(self, now: float) -> float:
+        """Look once; returns the seconds until the next time."""
+        count, held = self._jobs.tick()
+        self._slate.beat(held=held)
+        for job in self._jobs.late():
+            self._end(job)
+        if self._most and now - self._weighed >= WEIGH:
+            self._weighed = now
+            size = memory.resident()
+            if size > self._most and not self._reason:
+                self._log.warning(
+                    "worker: %d MiB of memory, more than the %d it may have: another takes its "
+                    "place, and it ends when it has answered what it has",
+                    size >> 20,
+                    self._most >> 20,
+                )
+                self._go("memory")
+        return TICK if count else IDLE
+
+    def _end(self, job: Job) -> None:
+        doing = overdue.where(job.thread)
+        if self._jobs.tell(job):
+            metrics.overdue()
+            self._log.error(
+                "overdue: %s: has taken longer than %g s, and is interrupted in:\n%s",
+                job.what,
+                job.allowed,
+                doing,
+            )
+        elif not job.stuck and self._jobs.give_up(job, PATIENCE):
+            self._log.error(
+                "overdue: %s: cannot be interrupted: another worker takes this one's place, and it "
+                "ends when it has answered what else it has",
+                job.what,
+            )
+            self._worker.refuse(job)
+            self._go("overdue")
+
+    def _go(self, reason: str) -> None:
+        if not self._reason:
+            self._reason = reason
+            metrics.replaced(reason)
+            self._worker.leave(reason)
