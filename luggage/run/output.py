@@ -1,22 +1,28 @@
-"""What processes print → lines on stdout, each behind its process's name."""
+"""What processes print → lines on stdout, each with its process's name."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
 
-PIECE = 16_000  # bytes; Docker's own log lines hold 16 KiB
+from luggage.run.printed import PIECE, SELF, Human, Json, Written
+
 LAST = 20  # lines kept of each process
-SELF = "luggage"
+
+__all__ = ["PIECE", "SELF", "Lines", "Output"]
 
 
 class Lines:
-    """A stream of bytes, in chunks → its lines. A line longer than PIECE bytes comes in pieces.
+    """A stream of bytes, in chunks → its lines.
 
+    A line longer than `longest` has it for its start, in bytes, comes in pieces of at most PIECE.
     `feed` and `end` return pairs: whether a line begins here, and its bytes without the line feed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, longest: Callable[[bytes], int] = lambda _: PIECE) -> None:
+        self._longest = longest
         self._rest = b""
         self._begins = True
 
@@ -25,11 +31,12 @@ class Lines:
         *ended, self._rest = (self._rest + data).split(b"\n")
         pieces: list[tuple[bool, bytes]] = []
         for line in ended:
-            last = self._cut(line, pieces)
+            last = self._cut(line, pieces) if len(line) > PIECE else line
             if last or self._begins:
                 pieces.append((self._begins, last))
             self._begins = True
-        self._rest = self._cut(self._rest, pieces)
+        if len(self._rest) > PIECE:
+            self._rest = self._cut(self._rest, pieces)
         return pieces
 
     def end(self) -> list[tuple[bool, bytes]]:
@@ -38,6 +45,8 @@ class Lines:
         return [(self._begins, line)] if line else []
 
     def _cut(self, line: bytes, pieces: list[tuple[bool, bytes]]) -> bytes:
+        if self._begins and len(line) <= self._longest(line[:PIECE]):
+            return line
         start = 0
         while len(line) - start > PIECE:
             end = start + PIECE
@@ -50,41 +59,67 @@ class Lines:
 
 
 class Output:
-    """Writes lines as `name | text`; the further pieces of a long line as `name : text`.
+    """Writes what processes print, as `log_format` has it: for a human, or JSON.
 
-    `write` gets whole lines; where it returns False they are lost, and how many is told as soon as
-    it takes some again. The last LAST lines of each name are kept for `again`.
+    `names` are the processes'. `write` gets whole lines; where it returns False they are lost, and
+    how many is told as soon as it takes some again. The last LAST lines of each name are kept.
+    `now` is in unix seconds.
     """
 
-    def __init__(self, write: Callable[[bytes], object], names: Iterable[str]) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], object],
+        names: Iterable[str],
+        log_format: str = "human",
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._write = write
         self._lost = 0
-        self._width = max(len(name) for name in (SELF, *names))
-        self._kept: dict[str, deque[bytes]] = {}
+        self._written: Written = (
+            Json(now) if log_format == "json" else Human(max(map(len, (SELF, *names))))
+        )
+        self._kept: dict[str, deque[tuple[bool, bytes, int | None, int]]] = {}
 
-    def lines(self, name: str, pieces: Iterable[tuple[bool, bytes]]) -> None:
-        """Write `pieces`, as `Lines` gives them, of the process `name`."""
-        head = name.ljust(self._width).encode("utf-8", "replace")
-        whole = [head + (b" | " if begins else b" : ") + text + b"\n" for begins, text in pieces]
-        if whole:
-            self._kept.setdefault(name, deque(maxlen=LAST)).extend(whole)
-            self._put(whole)
+    def stream(self) -> Lines:
+        """What makes lines of one more stream of a process."""
+        return Lines(self._written.longest)
 
-    def say(self, text: str) -> None:
+    def lines(
+        self,
+        name: str,
+        pieces: Collection[tuple[bool, bytes]],
+        pid: int | None = None,
+        stream: int = 1,
+    ) -> None:
+        """Write `pieces`, as `stream` gives them, of the process `name`: its `pid`, and the
+        descriptor that it wrote to."""
+        if pieces:
+            kept = self._kept.setdefault(name, deque(maxlen=LAST))
+            kept.extend((first, text[:PIECE], pid, stream) for first, text in list(pieces)[-LAST:])
+            self._put(self._written(name, pieces, pid, stream))
+
+    def say(self, text: str, level: str = "info") -> None:
         """Write luggage's own lines."""
-        self.lines(SELF, [(True, line.encode("utf-8", "replace")) for line in text.splitlines()])
-
-    def last(self, name: str) -> list[bytes]:
-        """The last lines of `name` as they were written, without their line feeds."""
-        return [line.removesuffix(b"\n") for line in self._kept.get(name, ())]
+        kept = self._kept.setdefault(SELF, deque(maxlen=LAST))
+        kept.extend(
+            (True, line.encode("utf-8", "replace"), os.getpid(), 1) for line in text.splitlines()
+        )
+        self._put(self._written.own(text, level, os.getpid()))
 
     def again(self, name: str) -> None:
         """Write the last lines of `name` once more."""
-        self._put(self._kept.get(name, ()))
+        lines = []
+        for first, text, pid, stream in self._kept.get(name, ()):
+            lines += self._written(name, [(first, text)], pid, stream)
+        self._put(lines)
+
+    def last(self, name: str) -> list[bytes]:
+        """The last lines of `name`, as it printed them; of long ones the pieces."""
+        return [text for _, text, _, _ in self._kept.get(name, ())]
 
     def _put(self, lines: Collection[bytes]) -> None:
-        news = f"{SELF.ljust(self._width)} | {self._lost} lines lost: nobody read the log\n"
-        head = [news.encode()] if self._lost else []
+        news = f"{self._lost} lines lost: nobody read the log"
+        head = self._written.own(news, "error", os.getpid()) if self._lost else []
         if self._write(b"".join([*head, *lines])) is False:
             self._lost += len(lines)
         else:

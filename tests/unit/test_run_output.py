@@ -65,7 +65,8 @@ def test_the_last_lines_are_kept_for_each() -> None:
         out.say("between")
     out.again("loop")
     assert written[-1] == b"".join(b"loop    | %d\n" % number for number in range(10, 30))
-    assert out.last("loop") == [b"loop    | %d" % number for number in range(10, 30)]
+    assert out.last("loop") == [b"%d" % number for number in range(10, 30)], "as it printed them"
+    assert out.last("luggage") == [b"between"] * 20
     assert out.last("nobody") == []
 
 
