@@ -19,7 +19,7 @@ from twisted.logger import eventAsText, globalLogBeginner
 from luggage.board import VARIABLE as BOARD
 from luggage.board import Board
 from luggage.crypto.sources import DESCRIPTOR as KEY
-from luggage.run import inherit, kin
+from luggage.run import inherit, kin, settings
 from luggage.run.listen import VARIABLE as LISTEN
 from luggage.run.monitor import Monitor
 from luggage.run.output import Output
@@ -62,7 +62,8 @@ class Supervisor:
         self._crashed: str | None = None
         self._stopping = False
         self._looks: list[LoopingCall] = []
-        self.output = Output(write, [process.name for process in processes])
+        log_format = settings.read(settings.Server, environ).log_format
+        self.output = Output(write, [process.name for process in processes], log_format)
         descriptors = [(LISTEN, listener.fileno()) for listener in listeners.values()]
         descriptors.append((BOARD, board.fileno()))
         if environ.get(KEY, "").isdigit():
