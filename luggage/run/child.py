@@ -16,7 +16,6 @@ from typing import Any
 from twisted.internet import protocol
 
 from luggage.run.inherit import READY
-from luggage.run.output import Lines
 
 PIPE = 128  # reads of 8 KiB: more than any pipe holds
 
@@ -29,18 +28,19 @@ class Child(protocol.ProcessProtocol):
         self.name = name
         self.ready = ready is None
         self._ready = ready
-        self._lines = {1: Lines(), 2: Lines()}
+        self._lines = {number: monitor.output.stream() for number in (1, 2)}
+        self._printer: int | None = None  # its pid, which Twisted forgets when it is gone
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == self._ready:
             self.monitor.became_ready(self)
             self.transport.closeChildFD(childFD)
         else:
-            self.monitor.output.lines(self.name, self._lines[childFD].feed(data))
+            self._print(childFD, self._lines[childFD].feed(data))
 
     def childConnectionLost(self, childFD: int) -> None:
         if childFD in self._lines:
-            self.monitor.output.lines(self.name, self._lines[childFD].end())
+            self._print(childFD, self._lines[childFD].end())
 
     def processExited(self, reason: Any) -> None:
         # Its pipes may stay open: a gunicorn worker outlives its master to finish its requests.
@@ -58,6 +58,10 @@ class Child(protocol.ProcessProtocol):
                 os.killpg(pid, signal.SIGKILL)
             else:
                 os.kill(pid, signal.SIGKILL)
+
+    def _print(self, stream: int, pieces: list[tuple[bool, bytes]]) -> None:
+        self._printer = self._printer or self.transport.pid
+        self.monitor.output.lines(self.name, pieces, self._printer, stream)
 
     def _read_what_is_there(self) -> None:
         """Read what it has printed, so that its last lines stand before the news of its end."""
