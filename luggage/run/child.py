@@ -10,10 +10,10 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
-from twisted.internet import protocol
+from twisted.internet import error, protocol
 
 from luggage.run.inherit import READY
 
@@ -21,15 +21,69 @@ PIPE = 128  # reads of 8 KiB: more than any pipe holds
 
 
 class Child(protocol.ProcessProtocol):
-    """One life of one process: its output, whether it became ready, and how it ended."""
+    """One life of one process: its output, whether it became ready, and how it ended.
 
-    def __init__(self, monitor: Any, name: str, ready: int | None) -> None:
+    `ready` is the descriptor on which it tells that it is; None where it does not. `since` is the
+    time of its start, by `clock`, and `begin` starts it. Where a life is not the current one of its
+    process, `on_ready` and `on_exit` are told of it, the latter in words. `why` stands before the
+    words of its end.
+    """
+
+    def __init__(self, monitor: Any, name: str, ready: int | None, clock: Any) -> None:
         self.monitor = monitor
         self.name = name
+        self.tells = ready is not None
         self.ready = ready is None
+        self.clock = clock
+        self.since: float = clock.seconds()
+        self.asked = False
+        self.why = ""
+        self.on_ready: Callable[[], None] | None = None
+        self.on_exit: Callable[[str], None] | None = None
+        self.begin: Callable[[], None] = lambda: None
         self._ready = ready
         self._lines = {number: monitor.output.stream() for number in (1, 2)}
         self._printer: int | None = None  # its pid, which Twisted forgets when it is gone
+        self._calls: list[Any] = []
+
+    @property
+    def pid(self) -> int | None:
+        """None where it could not be started, or is gone."""
+        return self.transport.pid if self.transport is not None else None
+
+    @property
+    def lived(self) -> float:
+        """Seconds."""
+        return float(self.clock.seconds() - self.since)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call `call` then, unless this life has ended."""
+        self._calls.append(self.clock.callLater(seconds, call))
+
+    def over(self) -> None:
+        """This life has ended: nothing more is called."""
+        for call in self._calls:
+            if call.active():
+                call.cancel()
+
+    def ask(self, seconds: float) -> None:
+        """Send TERM, once; after `seconds` it is killed, with its group."""
+        if self.asked:
+            return
+        self.asked = True
+        self.send("TERM")
+
+        def too_long() -> None:
+            self.monitor.say(f"{self.name}: still runs {seconds:.0f} s after TERM: killed")
+            self.kill()
+
+        self.later(seconds, too_long)
+
+    def send(self, name: str) -> None:
+        """Send it the signal `name`, without SIG, where it is there still."""
+        if self.transport is not None:
+            with contextlib.suppress(error.ProcessExitedAlready):
+                self.transport.signalProcess(name)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == self._ready:
@@ -52,7 +106,9 @@ class Child(protocol.ProcessProtocol):
 
     def kill(self) -> None:
         """Kill the process; where it leads a group, as a good child does, all of that."""
-        pid = self.transport.pid
+        pid = self.pid
+        if pid is None:
+            return
         with contextlib.suppress(ProcessLookupError):
             if os.getpgid(pid) == pid:
                 os.killpg(pid, signal.SIGKILL)
@@ -60,7 +116,7 @@ class Child(protocol.ProcessProtocol):
                 os.kill(pid, signal.SIGKILL)
 
     def _print(self, stream: int, pieces: list[tuple[bool, bytes]]) -> None:
-        self._printer = self._printer or self.transport.pid
+        self._printer = self._printer or self.pid
         self.monitor.output.lines(self.name, pieces, self._printer, stream)
 
     def _read_what_is_there(self) -> None:

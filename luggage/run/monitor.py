@@ -6,68 +6,73 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
+import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from twisted.internet import error
 from twisted.runner.procmon import ProcessMonitor
 
-from luggage.run import kin
-from luggage.run.adopt import Adopted
-from luggage.run.child import Child, given, how, status
+from luggage.run import kin, policy
+from luggage.run.births import Births
+from luggage.run.child import Child, how, status
 from luggage.run.inherit import Started
+from luggage.run.orders import Orders
 from luggage.run.output import Output
+from luggage.run.record import Record
+from luggage.run.stopping import Stopping
+from luggage.run.table import Process
 
-CRASHES = 5
 
-
-class Monitor(ProcessMonitor):
+class Monitor(Orders, ProcessMonitor):
     """ncolony's process monitor, with what a first process of a container needs besides.
 
-    Processes in `first` serve requests: they are stopped before the others, and one of them that
-    dies CRASHES times in a row without having become ready ends everything, by `crashed(name,
-    status)`. `descriptors` may be inherited: a process gets one when the variable beside it holds
-    its number in the process's environment. `started` run already, as this would start them.
+    `processes` are the table's; others may be added by hand. Those that are `web` serve requests:
+    they are stopped before the others, and a crash loop of one ends everything, by `crashed(name,
+    status)`. `descriptors` and `started` are as in `Births`. `changed` is called whenever a state
+    is another.
+
+    A process has one current life, in `protocols`; `lives` are all that run, and `lingering` those
+    that are gone but whose output is open still.
     """
 
-    threshold = 5  # seconds; a shorter life counts as quick
     killTime = 35  # seconds; gunicorn itself gives up on requests after 30
-    minRestartDelay = 0.1
-    maxRestartDelay = 30
-    lastWords = 1  # seconds for output that comes after a process's end
 
     def __init__(
         self,
         reactor: Any,
         output: Output,
         *,
-        first: Collection[str],
+        processes: Iterable[Process],
         descriptors: Collection[tuple[str, int]],
         crashed: Callable[[str, int], None],
         say: Callable[[str], None],
         started: Iterable[Started] = (),
+        wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(reactor)
+        self.clock = self._clock
+        del self.restart  # Twisted's; here the name is an order's
         self.output = output
         self.say = say
-        self._first = frozenset(first)
-        self._descriptors = tuple(descriptors)
+        self.changed: Callable[[], None] = lambda: None
+        self.lives: set[Child] = set()
+        self.lingering: set[Child] = set()
+        self.records: dict[str, Record] = {}
+        self.waits: dict[str, Any] = {}
+        self._table = {process.name: process for process in processes}
+        self._first = frozenset(name for name, process in self._table.items() if process.web)
+        self.births = Births(
+            self, reactor, tell=self._first, descriptors=descriptors, started=started
+        )
         self._crashed = crashed
-        self._started = {it.name: it for it in started}
-        self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        self._asked: set[str] = set()
-        self._unready: dict[str, int] = {}
-        self._lingering: set[Child] = set()
-        self._stopped: Callable[[], None] | None = None
-        self._stages: list[Callable[[str], bool]] = []
-        self._deadline: Any = None
+        self._wall = wall
+        self._stopping: Stopping | None = None
         self._awaits: tuple[Callable[[], None], Any] | None = None
 
     def close(self) -> None:
         """Close what was opened for the children."""
-        os.close(self._null)
+        self.births.close()
 
     # -- starting
 
@@ -86,57 +91,56 @@ class Monitor(ProcessMonitor):
         inherited[kin.SUPERVISOR] = str(os.getpid())
         if not args or not all(isinstance(word, str) for word in [*args, *inherited.values()]):
             raise ValueError("args and env hold strings, and args at least one")
+        if name not in self._processes:
+            self.records[name] = Record(name, self._table.get(name), self._wall)
         super().addProcess(name, args, uid, gid, inherited, cwd)
+
+    def removeProcess(self, name: str) -> None:
+        """Stop a process, and forget it."""
+        super().removeProcess(name)
+        self.wait_no_more(name)
+        del self.records[name]
 
     def startProcess(self, name: str) -> None:
         if not self.running or name in self.protocols or name not in self._processes:
             return
-        process = self._processes[name]
-        if name in self._started:
-            self._adopt(self._started.pop(name))
-            return
-        environ = dict(process.env)
-        files, ready = given(environ, self._descriptors, self._null, name in self._first)
-        child = Child(self, name, ready)
+        record = self.records[name]
+        child = self.births.life(name, self._processes[name])
         self.protocols[name] = child
-        self.timeStarted[name] = self._clock.seconds()
-        place = {"path": process.cwd, "uid": process.uid, "gid": process.gid}
-        try:
-            self._reactor.spawnProcess(
-                child, process.args[0], process.args, env=environ, childFDs=files, **place
-            )
-        except Exception as problem:
-            self.say(f"{name}: cannot be started: {problem}")
-            self.exited(child, 127, None)
+        if record.history.crash_loop:
+            child.later(policy.WINDOW, lambda: self._steady(record))
+        self.live(child)
+        record.begins("starting" if child.tells else "running")
+        self.changed()
 
-    def _adopt(self, started: Started) -> None:
-        child = Child(self, started.name, started.ready)
-        self.protocols[started.name] = child
-        self.timeStarted[started.name] = started.since
-        Adopted(self._reactor, child, started.pid, started.pipes)
+    def live(self, child: Child) -> None:
+        """Begin a life: the current one of its process, or one beside that."""
+        self.lives.add(child)
+        self.births.begin(child)
 
     def became_ready(self, child: Child) -> None:
         """A process that serves requests does so from now on."""
-        if not child.ready:
-            child.ready = True
-            self._unready.pop(child.name, None)
-            took = self._clock.seconds() - self.timeStarted[child.name]
-            self.say(f"{child.name}: ready after {took:.1f} s")
-            self._wait_no_more()
+        if child.ready:
+            return
+        child.ready = True
+        self.say(f"{child.name}: ready after {child.lived:.1f} s")
+        if self.protocols.get(child.name) is child and not child.asked:
+            self.enter(self.records[child.name], "running")
+        if child.on_ready is not None:
+            child.on_ready()
+        self._waited()
 
     def serves(self) -> bool:
         """Whether a process that serves requests is ready."""
-        return any(name in self._first and it.ready for name, it in self.protocols.items())
+        return any(life.name in self._first and life.ready for life in self.lives)
 
     def when_it_serves(self, call: Callable[[], None], seconds: float) -> None:
         """Call `call` when one is ready, or after `seconds`; none waits longer to be started."""
-        self._awaits = call, self._clock.callLater(seconds, self._wait_no_more)
-        for name in self._first:
-            if name in self.restart and self.restart[name].active():
-                self.restart[name].cancel()
-                self.startProcess(name)
+        self._awaits = call, self.clock.callLater(seconds, self._waited)
+        for name in self._first & self.waits.keys():
+            self.start_now(name)
 
-    def _wait_no_more(self) -> None:
+    def _waited(self) -> None:
         if self._awaits is not None:
             (call, limit), self._awaits = self._awaits, None
             if limit.active():
@@ -146,43 +150,61 @@ class Monitor(ProcessMonitor):
     # -- ending
 
     def exited(self, child: Child, code: int | None, number: int | None) -> None:
-        """A process is gone: tell how, and start it again where it should run."""
-        name = child.name
-        murder = self.murder.pop(name, None)
-        if murder is not None and murder.active():
-            murder.cancel()
-        del self.protocols[name]
+        """A life is over: tell how, and start another where its process should run."""
+        words = child.why + how(code, number)
+        told = f"{child.name}: {words} after {child.lived:.1f} s"
+        child.over()
+        self.lives.discard(child)
         if child.transport is not None:
-            self._lingering.add(child)
-        asked = name in self._asked
-        self._asked.discard(name)
-        lived = self._clock.seconds() - self.timeStarted[name]
-        told = f"{name}: {how(code, number)} after {lived:.1f} s"
-        if not self.running or name not in self._processes:
+            self.lingering.add(child)
+        record = self.records.get(child.name)
+        current = self.protocols.get(child.name) is child
+        if current:
+            del self.protocols[child.name]
+        if current and record is not None:
+            record.ends(words)
+            self._goes_on(record, child, told, status(code, number))
+        else:
             self.say(told)
-            self._advance()
-            return
-        delay = 0.0 if asked else self._delay(name, lived)
-        if name in self._first and not child.ready and not asked:
-            self._unready[name] = self._unready.get(name, 0) + 1
-            if self._unready[name] >= CRASHES:
-                self.say(f"{told}, for the {CRASHES}th time without having become ready")
-                self._crashed(name, status(code, number))
-                return
-        self.say(f"{told}; starting it again " + (f"in {delay:.1f} s" if delay else "now"))
-        self.restart[name] = self._clock.callLater(delay, self.startProcess, name)
+        if child.on_exit is not None:
+            child.on_exit(words)
+        self._advance()
 
-    def _delay(self, name: str, lived: float) -> float:
-        if lived >= self.threshold:
-            self.delay[name] = self.minRestartDelay
-            return self.minRestartDelay
-        delay = float(self.delay[name])
-        self.delay[name] = min(delay * 2, self.maxRestartDelay)
-        return delay
+    def _goes_on(self, record: Record, child: Child, told: str, code: int) -> None:
+        """After the end of a process's current life, which is `told`."""
+        name = record.name
+        if not self.running or record.halted:
+            self.say(told + ("; it stays stopped" if self.running else ""))
+            self.enter(record, "stopped")
+            return
+        news = "" if child.asked else record.dies(self.clock.seconds(), child)
+        if news and name in self._first:
+            self.say(f"{told}, {news}: a crash loop")
+            self.enter(record, "stopped")
+            self._crashed(name, code)
+            return
+        pause = 0.0 if child.asked else record.history.pause
+        self.say(f"{told}; starting it again " + (f"in {pause:.1f} s" if pause else "now"))
+        if news:
+            self.say(
+                f"error: {name}: died {news}: a crash loop; it is tried on, every 30 s at last"
+            )
+        self.waits[name] = self.clock.callLater(pause, self.start_now, name)
+        self.enter(record, "waiting")
+
+    def _steady(self, record: Record) -> None:
+        record.history = record.history.steady()
+        self.say(f"{record.name}: has run for {policy.WINDOW:.0f} s: no crash loop any more")
+        self.changed()
+
+    def enter(self, record: Record, state: str) -> None:
+        """A process's state is another from now on."""
+        record.enter(state)
+        self.changed()
 
     def ended(self, child: Child) -> None:
         """A process is gone, and everything that held its output as well."""
-        self._lingering.discard(child)
+        self.lingering.discard(child)
         self._advance()
 
     # -- stopping
@@ -191,57 +213,25 @@ class Monitor(ProcessMonitor):
         """Ask a process to stop; after `killTime` seconds it is killed, with its group."""
         if name not in self._processes:
             raise KeyError(f"there is no process '{name}'")
-        child = self.protocols.get(name)
-        if child is None or name in self.murder:
-            return
-        self._asked.add(name)
-        with contextlib.suppress(error.ProcessExitedAlready):
-            child.transport.signalProcess("TERM")
-        self.murder[name] = self._clock.callLater(self.killTime, self._kill, child)
+        if name in self.protocols:
+            self.ask(self.protocols[name])
 
-    def _kill(self, child: Child) -> None:
-        self.say(f"{child.name}: still runs {self.killTime} s after TERM: killed")
-        child.kill()
+    def ask(self, child: Child) -> None:
+        """Ask a life to stop."""
+        record = self.records.get(child.name)
+        if record is not None and not child.asked and self.protocols.get(child.name) is child:
+            self.enter(record, "stopping")
+        child.ask(self.killTime)
 
     def stop(self, stopped: Callable[[], None]) -> None:
         """Stop what serves requests, then all else; then call `stopped`."""
         self.running = 0
-        for call in self.restart.values():
-            if call.active():
-                call.cancel()
-        self._stopped = stopped
-        self._stages = [lambda name: name in self._first, lambda _: True]
-        self._enter_stage()
-
-    def _enter_stage(self) -> None:
-        for name in [name for name in self.protocols if self._stages[0](name)]:
-            if name in self._processes:
-                self.stopProcess(name)
-        # The last stage only waits for a few more lines: what lingers there answers no request.
-        patience = self.killTime + 1 if len(self._stages) > 1 else self.lastWords
-        self._deadline = self._clock.callLater(patience, self._forget_lingering)
-        self._advance()
-
-    def _forget_lingering(self) -> None:
-        self._lingering.clear()
-        self._advance()
+        for name in list(self.waits):
+            self.wait_no_more(name)
+            self.enter(self.records[name], "stopped")
+        self._stopping = Stopping(self, self._first, stopped)
+        self._stopping.enter()
 
     def _advance(self) -> None:
-        """Go on to the next stage of stopping when nothing of this one is left."""
-        if self._stopped is None or not self._stages:
-            return
-        stage = self._stages[0]
-        if any(stage(name) for name in self.protocols):
-            return
-        if any(stage(child.name) for child in self._lingering):
-            if not self._deadline.active():
-                self._lingering.clear()
-            else:
-                return
-        if self._deadline.active():
-            self._deadline.cancel()
-        self._stages.pop(0)
-        if self._stages:
-            self._enter_stage()
-        else:
-            self._stopped()
+        if self._stopping is not None:
+            self._stopping.advance()

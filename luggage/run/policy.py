@@ -21,7 +21,7 @@ class History:
     """The deaths of one process so far: `recent` are the times of those within WINDOW seconds,
     `short` and `unready` how many of the last ones ended a short life, or one that was not ready.
 
-    `crash_loop` says what makes it one, and is empty where it is none.
+    `crash_loop` tells how often it died, and is empty where it is none.
     """
 
     recent: tuple[float, ...] = ()
@@ -56,7 +56,7 @@ class History:
 
 def _loops(recent: int, unready: int) -> str:
     if unready >= CRASHES:
-        return f"{CRASHES} deaths in a row without having become ready"
+        return f"for the {CRASHES}th time without having become ready"
     if recent >= CRASHES:
-        return f"{CRASHES} deaths within {WINDOW:.0f} s"
+        return f"for the {CRASHES}th time within {WINDOW:.0f} s"
     return ""

@@ -71,7 +71,7 @@ class Supervisor:
         self.monitor = Monitor(
             reactor,
             self.output,
-            first=[process.name for process in processes if process.web],
+            processes=processes,
             descriptors=descriptors,
             crashed=self._crash,
             say=self.say,

@@ -29,9 +29,10 @@ class Web:
 class Loop:
     """The command `command`, run for ever, `copies` times at once.
 
-    It is not started where the variable `unless` is set to something, and gets no key where `key`
-    is False. `port` is the variable with the port that it serves on 127.0.0.1: the supervisor opens
-    that before anything is started, so that nobody else can answer there, now or later.
+    While one that is `needed` crash-loops, the deployment is not ready. It is not started where the
+    variable `unless` is set to something, and gets no key where `key` is False. `port` is the
+    variable with the port that it serves on 127.0.0.1: the supervisor opens that before anything is
+    started, so that nobody else can answer there, now or later.
     """
 
     command: str
@@ -39,14 +40,15 @@ class Loop:
     unless: str | None = None
     key: bool = True
     port: str | None = None
+    needed: bool = False
 
 
 @dataclass(frozen=True)
 class Process:
     """One process of a table: its `name` in the log, and the command with its arguments.
 
-    A process that is `web` serves the port, and is stopped before the others. `key` and `port` are
-    as in `Loop`.
+    A process that is `web` serves the port, and is stopped before the others. `key`, `port` and
+    `needed` are as in `Loop`.
     """
 
     name: str
@@ -55,6 +57,12 @@ class Process:
     web: bool = False
     key: bool = True
     port: str | None = None
+    needed: bool = False
+
+    @property
+    def kind(self) -> str:
+        """As in `states.State`."""
+        return "web" if self.web else "loop"
 
 
 def expand(
@@ -74,7 +82,7 @@ def expand(
             processes.append(Process(entry.command, entry.command, (entry.app,), web=True))
         elif not (entry.unless and environ.get(entry.unless)):
             processes += [
-                Process(name, entry.command, key=entry.key, port=entry.port)
+                Process(name, entry.command, key=entry.key, port=entry.port, needed=entry.needed)
                 for name in _names(entry)
             ]
     if not processes:

@@ -18,6 +18,7 @@ from luggage.run.child import Child
 from luggage.run.monitor import Monitor
 from luggage.run.output import Output
 from luggage.run.receiver import Tolerant, guarded
+from luggage.run.table import Process
 
 
 @dataclass
@@ -65,7 +66,7 @@ def world() -> Iterator[World]:
     made = Monitor(
         reactor,
         Output(lambda _: None, []),
-        first=["gunicorn"],
+        processes=[Process("gunicorn", "gunicorn", web=True), Process("loop", "loop")],
         descriptors=[
             ("LUGGAGE_KEY_FD", 40),
             ("LUGGAGE_LISTEN_FD", 41),
@@ -161,7 +162,7 @@ def test_last_words_stand_before_the_news_of_the_end() -> None:
     told: list[bytes] = []
     out = Output(told.append, ["loop"])
     reactor = Reactor()
-    made = Monitor(reactor, out, first=[], descriptors=[], crashed=lambda *_: None, say=out.say)
+    made = Monitor(reactor, out, processes=[], descriptors=[], crashed=lambda *_: None, say=out.say)
     made.startService()
     made.addProcess("loop", ["/loop"])
     [(child, _)] = reactor.spawned

@@ -32,10 +32,10 @@ def test_pauses_double_up_to_half_a_minute() -> None:
     ("lasted", "loop"),
     [
         ([0.0] * 4, ""),
-        ([0.0] * 5, "5 deaths within 60 s"),
-        ([14.0] * 5, "5 deaths within 60 s"),
+        ([0.0] * 5, "for the 5th time within 60 s"),
+        ([14.0] * 5, "for the 5th time within 60 s"),
         ([15.0] * 50, ""),
-        ([100.0, 0, 0, 0, 0], "5 deaths within 60 s"),
+        ([100.0, 0, 0, 0, 0], "for the 5th time within 60 s"),
         ([0, 0, 0, 0, 61.0], ""),
     ],
 )
@@ -50,7 +50,7 @@ def test_five_in_a_row_that_were_never_ready_are_a_crash_loop() -> None:
     history, _ = lives(*slow, ready=False)
     assert history.crash_loop == ""
     assert history.died(500, 40).crash_loop == ""
-    wanted = "5 deaths in a row without having become ready"
+    wanted = "for the 5th time without having become ready"
     assert history.died(500, 40, ready=False).crash_loop == wanted
 
 

@@ -1,0 +1,81 @@
+"""What an operator orders → what the monitor does with a process; how every process stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from luggage.errors import LuggageError
+from luggage.run.child import Child
+from luggage.run.record import Record
+from luggage.run.states import State
+
+
+class Orders:
+    """The part of the monitor that others ask. Each order raises LuggageError where the process is
+    none of the monitor's, or everything is being stopped."""
+
+    running: int
+    protocols: dict[str, Child]
+    records: dict[str, Record]
+    waits: dict[str, Any]
+
+    def states(self) -> list[State]:
+        """How every process stands, in the order of the table."""
+        return [record.seen(self.protocols.get(name)) for name, record in self.records.items()]
+
+    def restart(self, name: str) -> None:
+        """End the current life of a process, if it has one, and begin another at once."""
+        self._named(name).halted = False
+        if name in self.protocols:
+            self.stopProcess(name)
+        else:
+            self.start_now(name)
+
+    def halt(self, name: str) -> None:
+        """Stop a process, which then stays stopped until `begin` or `restart`."""
+        record = self._named(name)
+        record.halted = True
+        self.wait_no_more(name)
+        if name in self.protocols:
+            self.stopProcess(name)
+        else:
+            self.enter(record, "stopped")
+
+    def begin(self, name: str) -> None:
+        """Start a process that an operator has stopped, or that waits; one that runs goes on."""
+        self._named(name).halted = False
+        if name not in self.protocols:
+            self.start_now(name)
+
+    def start_now(self, name: str) -> None:
+        """Start a process that does not run, however long it would have waited."""
+        self.wait_no_more(name)
+        self.startProcess(name)
+
+    def wait_no_more(self, name: str) -> None:
+        """Forget that a process waits to be started."""
+        call = self.waits.pop(name, None)
+        if call is not None and call.active():
+            call.cancel()
+
+    def _named(self, name: str) -> Record:
+        record = self.records.get(name)
+        if record is None:
+            raise LuggageError(f"process '{name}': there is none", f"one of: {self._all()}")
+        if not self.running:
+            raise LuggageError(f"process '{name}': everything is being stopped")
+        return record
+
+    def _all(self) -> str:
+        return ", ".join(self.records)
+
+    # The monitor's own.
+
+    def startProcess(self, name: str) -> None:  # noqa: N802 - Twisted's name
+        raise NotImplementedError
+
+    def stopProcess(self, name: str) -> None:  # noqa: N802 - Twisted's name
+        raise NotImplementedError
+
+    def enter(self, record: Record, state: str) -> None:
+        raise NotImplementedError
