@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import sys
 
 from example_app.client import Client
 from example_app.robot import Robot, seconds
@@ -12,7 +10,7 @@ from example_deploy.config import SECRETS, App
 from example_deploy.parts import account
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
-from luggage.run import claim, settings
+from luggage.run import claim, logs, settings
 
 MAIN_OK = True
 
@@ -34,11 +32,8 @@ def main(argv: list[str]) -> int:
     )
     options = parser.read(argv[1:])
     app = settings.read(App, os.environ)
-    server = settings.read(settings.Server, os.environ)
     claim(os.environ)
-    logging.basicConfig(
-        level=server.log_level.upper(), stream=sys.stdout, format="%(levelname)s %(message)s"
-    )
+    logs.configure(os.environ)
     # Six attempts last for five seconds: the stand-in starts at the same time as this.
     lines = Client(app.service, account(SECRETS.open(), "LINES_API_KEY"), attempts=6)
     Robot(lambda text: lines.add("lines", {"text": text}), options.every).run()
