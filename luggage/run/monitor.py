@@ -187,7 +187,7 @@ class Monitor(Orders, ProcessMonitor):
         self.say(f"{told}; starting it again " + (f"in {pause:.1f} s" if pause else "now"))
         if news:
             self.say(
-                f"error: {name}: died {news}: a crash loop; it is tried on, every 30 s at last"
+                f"error: {name}: died {news}: a crash loop; it is tried on, at last every {policy.CAP:.0f} s"
             )
         self.waits[name] = self.clock.callLater(pause, self.start_now, name)
         self.enter(record, "waiting")
