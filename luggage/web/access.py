@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gunicorn.glogging import Logger
 
+from luggage.web.escaped import bare, escaped
 from luggage.web.request_id import current
 
 ID = "luggage.request_id"  # in a request's environ
@@ -20,8 +20,6 @@ QUIET = ("/-/healthy", "/-/metrics", "/-/ready")
 # Lines of several workers meet in one pipe, which keeps 4096 bytes together and not more. These
 # many characters of what a client sends make no longer line, whatever they are.
 _PATH, _REFERER, _AGENT, _METHOD, _MESSAGE = 800, 300, 300, 32, 200
-_UNSAFE = re.compile(r'[^\x20-\x7e]|["\\]')
-_USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?//[^/]*@")
 
 
 @dataclass(frozen=True)
@@ -79,6 +77,11 @@ class AccessLogger(Logger):
         self.cfg = cfg
         self._access_log_enabled = bool(cfg.accesslog)
 
+    def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """gunicorn's own tells the whole address of a request that fails."""
+        shown = (escaped(bare(it), _PATH) if isinstance(it, str) else it for it in args)
+        super().exception(msg, *shown, **kwargs)
+
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         if not self._access_log_enabled:
             return
@@ -93,32 +96,14 @@ def line(
     """The line of a request with this WSGI `environ`, which was answered with `sent` bytes."""
     return Access(
         time=time,
-        remote=_escaped(environ.get("REMOTE_ADDR"), 64).replace(" ", "\\x20"),
-        method=_escaped(environ.get("REQUEST_METHOD"), _METHOD),
-        path=_escaped(_bare(environ.get("RAW_URI") or environ.get("PATH_INFO")), _PATH),
-        protocol=_escaped(environ.get("SERVER_PROTOCOL"), 16),
+        remote=escaped(environ.get("REMOTE_ADDR"), 64).replace(" ", "\\x20"),
+        method=escaped(environ.get("REQUEST_METHOD"), _METHOD),
+        path=escaped(bare(environ.get("RAW_URI") or environ.get("PATH_INFO")), _PATH),
+        protocol=escaped(environ.get("SERVER_PROTOCOL"), 16),
         status=int(status),
         size=sent or 0,
         seconds=seconds,
-        referer=_escaped(_bare(environ.get("HTTP_REFERER")), _REFERER),
-        agent=_escaped(environ.get("HTTP_USER_AGENT"), _AGENT),
-        request_id=_escaped(environ.get(ID) or current(), 64).replace(" ", "\\x20"),
+        referer=escaped(bare(environ.get("HTTP_REFERER")), _REFERER),
+        agent=escaped(environ.get("HTTP_USER_AGENT"), _AGENT),
+        request_id=escaped(environ.get(ID) or current(), 64).replace(" ", "\\x20"),
     )
-
-
-def _bare(address: object) -> str:
-    """An address without its query, its fragment, its user and its password."""
-    text = str(address or "")
-    return _USER.sub(r"\1//", re.split(r"[?#]", text, maxsplit=1)[0])
-
-
-def _escaped(value: object, longest: int) -> str:
-    """`value` in printable ASCII without quotes, as nginx escapes it; `-` where it is empty."""
-    text = str(value or "-")
-    safe = _UNSAFE.sub(_escape, text[: longest + 1])
-    return safe if len(safe) <= longest else safe[: longest - 3].rstrip("\\") + "..."
-
-
-def _escape(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

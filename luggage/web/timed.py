@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from luggage.web import metrics, request_id
+from luggage.web.escaped import escaped
 from luggage.web.jobs import Deadlines, Job, Jobs
 from luggage.web.overdue import DeadlineError, Overdue
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 LATE = "503 Service Unavailable"
 TOO_LONG = b"the request has taken too long\n"
 REQUEST_ID = "X-Request-ID"
+SHOWN = 200  # characters of a path, where the log tells of a request
 
 
 class Timed:
@@ -43,7 +45,7 @@ class Timed:
         method = environ["REQUEST_METHOD"]
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         turn = Turn(jobs, job, method, start_response, named)
-        jobs.enter(job, f"{method} {path} {named}", self._deadlines.of(path))
+        jobs.enter(job, f"{method} {escaped(path, SHOWN)} {named}", self._deadlines.of(path))
         try:
             return self._answer(environ, turn)
         except Overdue:

@@ -19,6 +19,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+from luggage.web import request_id
 from luggage.web.draining import DrainingWorker
 from luggage.web.jobs import MOST, Deadlines, Job, Jobs
 from luggage.web.overdue import DeadlineError
@@ -101,6 +102,7 @@ class Worker(DrainingWorker):
         super().finish_request(conn, fs)
 
     def handle(self, conn: Any) -> Any:
+        request_id.CURRENT.set(None)  # this thread's last request is another's
         self.jobs.arrive(conn.job)
         return super().handle(conn)
 
