@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 
 _UNSAFE = re.compile(r'[^\x20-\x7e]|["\\]')
+_LAST = re.compile(r"\\[xuU]?[0-9a-f]*\Z")  # it may be cut
 _USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?//[^/]*@")
 
 
 def escaped(value: object, longest: int) -> str:
     """`value` without quotes, as nginx escapes it; `-` where it is empty; cut with `...`."""
     safe = _UNSAFE.sub(_escape, str(value or "-")[: longest + 1])
-    return safe if len(safe) <= longest else safe[: longest - 3] + "..."
+    if len(safe) <= longest:
+        return safe
+    return _LAST.sub("", safe[: longest - 3]) + "..."
 
 
 def bare(address: object) -> str:
