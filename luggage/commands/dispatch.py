@@ -22,6 +22,7 @@ GENERIC = "luggage.commands"
 WARM = "LUGGAGE_WARM"  # luggage/run/warm.py
 _KEYS = ("lugkey", "lugbundle", "lugsign")
 
+METRICS = "PROMETHEUS_MULTIPROC_DIR"  # luggage/run/metered.py
 
 @dataclass(frozen=True)
 class Command:
@@ -132,6 +133,7 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         words = [argv[0], command.module, *(_turn() if _is_early() else words[1:])]
         gc.enable()
         result = mainland.main(argv=words, root=root, marker=MARKER)
+        _metered()
         return result if isinstance(result, int) else 0
     except LuggageError as error:
         print(error.render(), file=sys.stderr)
@@ -152,6 +154,14 @@ def _is_early() -> bool:
 def _turn() -> list[str]:
     """The arguments of a command that was started before its turn, when that has come."""
     from luggage.run import warm  # noqa: PLC0415 - for the web server alone
+
+def _metered() -> None:
+    """What the command imports may count: where the supervisor looks, and without danger."""
+    if _is_early() or os.environ.get(METRICS):
+        from luggage.run import metered  # noqa: PLC0415 - for what a supervisor has started alone
+
+        metered.heed(os.environ, early=_is_early())
+
 
     return warm.wait(os.environ)
 

@@ -15,7 +15,19 @@ from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
 from luggage.errors import LuggageError, all_wrong
-from luggage.run import Loop, Web, claim, handover, inherit, listen, proven, state, table, warm
+from luggage.run import (
+    Loop,
+    Web,
+    claim,
+    handover,
+    inherit,
+    listen,
+    metered,
+    proven,
+    state,
+    table,
+    warm,
+)
 from luggage.run import settings as typed
 
 EXAMPLES = """\
@@ -94,6 +106,7 @@ def main(
         listeners = {
             command: stack.enter_context(listen.listen(host, port, variable))
             for command, (variable, host, port) in places.items()
+        os.environ[metered.FOLDER] = str(folder / metered.PART)
         }
         # Heard when there is somebody who stops in order what is started from here on.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)

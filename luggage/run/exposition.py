@@ -20,7 +20,6 @@ from luggage.web.figures import dump, entries
 if TYPE_CHECKING:
     from prometheus_client import Metric
 
-FOLDER = "metrics"
 _FILE = re.compile(r"(counter|histogram|summary|gauge_[a-z]+)_(?:luggage)?([0-9]+)\.db")
 _DEAD = "dead"
 Figure = tuple[float, float]  # a value and its time

@@ -9,16 +9,22 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import MutableMapping
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
-from typing import Any
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from importlib.abc import Loader
+    from importlib.machinery import ModuleSpec
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+PART = "metrics"  # of the state folder
 VALUES = "prometheus_client.values"
 
 
-class _Finder(MetaPathFinder):
+class _Finder:
+    """What sys.meta_path takes; it is there until it has found the one module."""
+
     def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
         if name != VALUES:
             return None

@@ -17,7 +17,8 @@ VARIABLE = "LUGGAGE_RUN"
 NAME = "luggage"
 USUAL = Path("/run")
 LOCK = "lock"
-PARTS = ("config", "messages")
+PARTS = ("config", "messages", "metrics")
+SOCKETS = ("control", "management")
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 
 
@@ -27,7 +28,7 @@ class _ForeignError(OSError):
 
 @contextlib.contextmanager
 def folder(environ: Mapping[str, str], usual: Path | None = None) -> Iterator[Path]:
-    """A folder of mode 0700 for this supervisor alone, with empty folders `config` and `messages`.
+    """A folder of mode 0700 for this supervisor alone, with empty folders, PARTS, in it.
 
     It is `luggage` in $LUGGAGE_RUN where that is set; else in `usual`, where that is usable and no
     other supervisor has it; else a new one in memory, removed at the end. `usual` is /run, where
@@ -101,7 +102,7 @@ def _ours(path: Path) -> bool:
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
         return False
     names = {entry.name for entry in path.iterdir()}
-    return not names or (LOCK in names and names <= {LOCK, *PARTS})
+    return not names or (LOCK in names and names <= {LOCK, *PARTS, *SOCKETS})
 
 
 @contextlib.contextmanager
@@ -127,6 +128,8 @@ def _furnish(path: Path) -> None:
 
 
 def _clear(path: Path) -> None:
+    for name in SOCKETS:
+        (path / name).unlink(missing_ok=True)
     for name in PARTS:
         if (path / name).exists():
             shutil.rmtree(path / name)

@@ -51,6 +51,7 @@ class Made:
             "PYTHONPATH": str(HERE.parent.parent),
             "LUGGAGE_RUN": str(self.folder / "run"),
             "WEB_CONCURRENCY": "1",
+            "MANAGEMENT_PORT": "0",  # many run at once
             **variables,
         }
 
