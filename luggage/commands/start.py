@@ -29,6 +29,7 @@ from luggage.run import (
     warm,
 )
 from luggage.run import settings as typed
+from luggage.web import version
 
 EXAMPLES = """\
 examples:
@@ -38,7 +39,9 @@ examples:
 variables:
 {variables}
 
-exit status: 0 after TERM, INT or HUP; 1 where something is wrong before anything is started; that
+HUP starts the web server anew, as `ctl reload` does.
+
+exit status: 0 after TERM or INT; 1 where something is wrong before anything is started; that
 of the web server where it dies five times in a row without having become ready.
 """
 
@@ -103,10 +106,10 @@ def main(
         folder = stack.enter_context(state.folder(os.environ))
         seen = stack.enter_context(board.create(server.log_level))
         os.environ[board.VARIABLE] = str(seen.fileno())
+        os.environ[metered.FOLDER] = str(folder / metered.PART)
         listeners = {
             command: stack.enter_context(listen.listen(host, port, variable))
             for command, (variable, host, port) in places.items()
-        os.environ[metered.FOLDER] = str(folder / metered.PART)
         }
         # Heard when there is somebody who stops in order what is started from here on.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
@@ -127,6 +130,7 @@ def main(
             listeners=listeners,
             write=write,
             started=started,
+            version=version(package),
         )
         where = listen.url(server.host, server.port) if web is not None else "no web server"
         names = ", ".join(process.name for process in wanted)
