@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import faulthandler
 import gc
 import importlib.util
 import os
@@ -19,10 +20,11 @@ from luggage.errors import LuggageError, UsageError
 
 MARKER = "MAIN_OK"
 GENERIC = "luggage.commands"
+SUPERVISOR = "LUGGAGE_SUPERVISOR"  # luggage/run/kin.py
 WARM = "LUGGAGE_WARM"  # luggage/run/warm.py
+METRICS = "PROMETHEUS_MULTIPROC_DIR"  # luggage/run/metered.py
 _KEYS = ("lugkey", "lugbundle", "lugsign")
 
-METRICS = "PROMETHEUS_MULTIPROC_DIR"  # luggage/run/metered.py
 
 @dataclass(frozen=True)
 class Command:
@@ -115,6 +117,8 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
     to stderr, with their hint; every other exception shows itself.
     """
     out = stdout or sys.stdout
+    if SUPERVISOR in os.environ:
+        faulthandler.enable(2)  # ABRT prints what all threads do, as does whatever crashes
     try:
         deployment = Deployment.of(package)
         enter(deployment)
@@ -129,11 +133,11 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
             page = usage(package, find(package), packed=deployment.packed)
             raise UsageError(f"{_named(words[0])}: there is none{where}", page)
         command = commands[words[0].replace("_", "-")]
+        _metered()
         root = _importable(command)
         words = [argv[0], command.module, *(_turn() if _is_early() else words[1:])]
         gc.enable()
         result = mainland.main(argv=words, root=root, marker=MARKER)
-        _metered()
         return result if isinstance(result, int) else 0
     except LuggageError as error:
         print(error.render(), file=sys.stderr)
@@ -151,10 +155,6 @@ def _is_early() -> bool:
     return os.environ.get(WARM, "").isdigit()
 
 
-def _turn() -> list[str]:
-    """The arguments of a command that was started before its turn, when that has come."""
-    from luggage.run import warm  # noqa: PLC0415 - for the web server alone
-
 def _metered() -> None:
     """What the command imports may count: where the supervisor looks, and without danger."""
     if _is_early() or os.environ.get(METRICS):
@@ -162,6 +162,10 @@ def _metered() -> None:
 
         metered.heed(os.environ, early=_is_early())
 
+
+def _turn() -> list[str]:
+    """The arguments of a command that was started before its turn, when that has come."""
+    from luggage.run import warm  # noqa: PLC0415 - for the web server alone
 
     return warm.wait(os.environ)
 
