@@ -13,6 +13,7 @@ from luggage.board import VARIABLE as BOARD
 from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.run import kin
 from luggage.run.listen import VARIABLE as LISTEN
+from luggage.run.notify import VARIABLES as SYSTEMD
 from luggage.run.spawn import spawn
 from luggage.run.table import Process
 from luggage.run.warm import Waiting
@@ -21,7 +22,7 @@ READY = "LUGGAGE_READY_FD"
 STEP = 0.01  # seconds between looks for signals
 
 # The key is in LUGGAGE_KEY_FD; NCOLONY_CONFIG would repeat the whole configuration of a process.
-NOT_INHERITED = frozenset(
+NOT_INHERITED = SYSTEMD | frozenset(
     {"SECRET_KEY", "SECRET_KEY_FILE", "NCOLONY_CONFIG", "LISTEN_FDS", "LISTEN_PID", LISTEN}
 )
 

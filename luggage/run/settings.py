@@ -89,6 +89,11 @@ class Server:
         help="MiB that a web worker may have before it is replaced; 0: its share of the "
         "container's limit",
     )
+    drain_delay: int = environ_config.var(
+        default=0,
+        converter=whole(0, 3600),
+        help="seconds to serve on after TERM, while ready answers 503",
+    )
     log_level: str = environ_config.var(
         default="info", converter=one_of(*LEVELS), help=", ".join(LEVELS)
     )

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,20 @@ from twisted.logger import eventAsText, globalLogBeginner
 from luggage.board import VARIABLE as BOARD
 from luggage.board import Board
 from luggage.crypto.sources import DESCRIPTOR as KEY
+from luggage.errors import LuggageError
 from luggage.run import inherit, kin, settings
+from luggage.run.control import Control
 from luggage.run.listen import VARIABLE as LISTEN
 from luggage.run.monitor import Monitor
+from luggage.run.notify import Notify
+from luggage.run.operating import Operating
 from luggage.run.output import Output
+from luggage.run.overall import Overall
 from luggage.run.receiver import Tolerant, guarded
+from luggage.run.reload import Reload
 from luggage.run.table import Process
 
-STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CHECK = 0.5  # seconds between looks at the state folder
 REAP = 1.0  # seconds between looks for dead orphans
 PATIENCE = 5.0  # seconds that clients in the queue wait, at the end, for a web server that starts
@@ -40,7 +47,8 @@ class Supervisor:
     `command` gives the argument list of a process; `folder` is the state folder; `board` is
     what all processes see; `listeners` are the sockets to serve, by command. The web server's is
     closed here when everything stops, so that new clients are refused at once. `started` are first
-    lives that run already. Signals that wait, blocked, are heard when everything is started.
+    lives that run already; `version` is what pages tell. Signals that wait, blocked, are heard when
+    everything is started.
     """
 
     def __init__(
@@ -54,16 +62,22 @@ class Supervisor:
         listeners: Mapping[str, socket.socket],
         write: Callable[[bytes], object],
         started: Sequence[inherit.Started] = (),
+        version: Mapping[str, object],
     ) -> None:
         web = [listeners.get(process.command) for process in processes if process.web]
         self._web = next(iter(web), None)
+        reactor.seconds = time.monotonic  # a clock that is set must not move what is to come
         self.board = board
         self._status = 0
         self._crashed: str | None = None
         self._stopping = False
         self._looks: list[LoopingCall] = []
-        log_format = settings.read(settings.Server, environ).log_format
-        self.output = Output(write, [process.name for process in processes], log_format)
+        self._control: Control | None = None
+        self._delay: Any = None
+        server = settings.read(settings.Server, environ)
+        self._drain = server.drain_delay
+        self._terminals = [number for number in range(3) if os.isatty(number)]
+        self.output = Output(write, [process.name for process in processes], server.log_format)
         descriptors = [(LISTEN, listener.fileno()) for listener in listeners.values()]
         descriptors.append((BOARD, board.fileno()))
         if environ.get(KEY, "").isdigit():
@@ -77,6 +91,16 @@ class Supervisor:
             say=self.say,
             started=started,
         )
+        self.system = Overall(
+            monitor=self.monitor,
+            board=board,
+            folder=folder,
+            version=version,
+            lines=self.output.last,
+        )
+        self.notify = Notify(environ)
+        self.reload = Reload(self.monitor, begun=self.notify.reloading, over=self.notify.reloaded)
+        self.monitor.changed = self._changed
         self._places = ctllib.Places(str(folder / "config"), str(folder / "messages"))
         self._receiver = Tolerant(self.monitor, environ, self.say)
         for process in processes:
@@ -102,10 +126,11 @@ class Supervisor:
         self.output.say(text)
 
     def _start(self) -> None:
-        for number in STOP:
+        for number in HEARD:
             if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._signalled)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        self._listen()
         self.monitor.startService()
         self._look(
             CHECK, directory_monitor.checker(self._places.config, self._receiver), "configuration"
@@ -114,6 +139,21 @@ class Supervisor:
             CHECK, directory_monitor.messages(self._places.messages, self._receiver), "messages"
         )
         self._look(REAP, reap, "orphans")
+        if self.notify.interval is not None:
+            LoopingCall(self.notify.alive).start(self.notify.interval)
+
+    def _listen(self) -> None:
+        operating = Operating(
+            reactor, self.system, orders=self.monitor, reload=self.reload, say=self.say
+        )
+        try:
+            self._control = Control(reactor, self.system.folder, operating)
+        except OSError as problem:
+            self.say(f"error: no control socket, so that ctl finds nothing: {problem}")
+
+    def _changed(self) -> None:
+        self.system.publish()
+        self.notify.status(*self.system.ready())
 
     def _look(self, seconds: float, check: Callable[[], None], what: str) -> None:
         look = LoopingCall(guarded(check, what, self.say))
@@ -122,24 +162,55 @@ class Supervisor:
             self._looks.append(look)
 
     def _signalled(self, number: int, _frame: object) -> None:
-        reactor.callFromThread(self._stop, f"signal {signal.Signals(number).name}", 0)
+        told = f"signal {signal.Signals(number).name}"
+        # A terminal that is closed takes with it whoever could have wanted a reload.
+        if number == signal.SIGHUP and all(os.isatty(it) for it in self._terminals):
+            reactor.callFromThread(self._reload, told)
+        else:
+            reactor.callFromThread(self._stop, told, 0)
+
+    def _reload(self, why: str) -> None:
+        web = [it.name for it in self.system.states() if it.kind == "web"]
+        if self._stopping or not web:
+            self.say(f"{why}: {'stopping already' if self._stopping else 'nothing to reload'}")
+            return
+        self.say(f"{why}: reloading {web[0]}")
+        try:
+            self.reload(web[0], lambda _well, _told: None)
+        except LuggageError as error:
+            self.say(f"{why}: {error.message}")
 
     def _crash(self, name: str, status: int) -> None:
         self._crashed = name
         self._stop(f"{name} does not run", status)
 
     def _stop(self, why: str, status: int) -> None:
+        if self._delay is not None and self._delay.active():
+            self._delay.cancel()
+            self._status = status
+            self.say(f"{why}: stopping now")
+            self._end()
+            return
         if self._stopping:
             self.say(f"{why}: stopping already")
             return
         self._stopping = True
         self._status = status
+        self.board.stopping = True
+        self.notify.stopping(f"{why}: stopping")
         self.say(f"{why}: stopping")
+        if self._drain and status == 0 and self.monitor.serves():
+            self.say(f"not ready any more; serving on for {self._drain} s")
+            self._delay = reactor.callLater(self._drain, self._end)
+        else:
+            self._end()
+
+    def _end(self) -> None:
         for look in self._looks:
             look.stop()
         if self._web is None or self.monitor.serves():
             self._finish()  # it has the socket as well, and answers whoever is in its queue
-        elif status == 0 and select.select([self._web], [], [], 0)[0]:
+        elif self._status == 0 and select.select([self._web], [], [], 0)[0]:
             self.say("clients wait: the web server starts, and answers them first")
             self.monitor.when_it_serves(self._finish, PATIENCE)
         else:
@@ -149,7 +220,13 @@ class Supervisor:
     def _finish(self) -> None:
         if self._web is not None:
             self._web.close()
-        self.monitor.stop(reactor.stop)
+        self.monitor.stop(self._stopped)
+
+    def _stopped(self) -> None:
+        if self._control is not None:
+            self._control.close()
+        self.notify.close()
+        reactor.stop()
 
     def _tell_trouble(self, event: dict[str, Any]) -> None:
         if event["log_level"].name in ("warn", "error", "critical"):

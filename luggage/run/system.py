@@ -35,7 +35,7 @@ class System(Protocol):
         """What every process of the table does, in the table's order."""
 
     def lines(self, name: str) -> list[str]:
-        """The last lines of the process `name`, without its name; none where there is none."""
+        """The last lines of the process `name`, as the log has them; none where there are none."""
 
     def ready(self) -> tuple[bool, str]:
         """Whether requests should come here, and why not; or what is wrong all the same."""
