@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from luggage.run.handover import claim
+    from luggage.run.heart import beat
     from luggage.run.table import Loop, Web
 
-__all__ = ["Loop", "Web", "claim"]
+__all__ = ["Loop", "Web", "beat", "claim"]
 
-_MODULES = {"Loop": "table", "Web": "table", "claim": "handover"}
+_MODULES = {"Loop": "table", "Web": "table", "beat": "heart", "claim": "handover"}
 
 
 def __getattr__(name: str) -> object:

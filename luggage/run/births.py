@@ -6,8 +6,10 @@ import os
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from luggage.run import inherit
 from luggage.run.adopt import Adopted
 from luggage.run.child import Child, given
+from luggage.run.heart import VARIABLE as HEART
 from luggage.run.inherit import Started
 
 
@@ -46,7 +48,7 @@ class Births:
         """
         started = self._started.pop(name, None)
         if started is not None:
-            child = Child(self._monitor, name, started.ready, self._reactor)
+            child = Child(self._monitor, name, started.ready, self._reactor, started.heart)
             child.since = started.since
 
             def adopt() -> None:
@@ -55,8 +57,12 @@ class Births:
             child.begin = adopt
             return child
         environ = dict(process.env)
-        files, ready = given(environ, self._descriptors, self._null, name in self._tell)
-        child = Child(self._monitor, name, ready, self._reactor)
+        heart = inherit.heart(self._monitor.records[name].process)
+        own = [(HEART, heart.descriptor)] if heart is not None else []
+        environ.update({variable: str(number) for variable, number in own})
+        inherited = [*self._descriptors, *own]
+        files, ready = given(environ, inherited, self._null, name in self._tell)
+        child = Child(self._monitor, name, ready, self._reactor, heart)
         place = {"path": process.cwd, "uid": process.uid, "gid": process.gid}
 
         def spawn() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.internet import error, protocol
 
+from luggage.run.heart import Heart
 from luggage.run.inherit import READY
 
 PIPE = 128  # reads of 8 KiB: more than any pipe holds
@@ -23,16 +24,18 @@ PIPE = 128  # reads of 8 KiB: more than any pipe holds
 class Child(protocol.ProcessProtocol):
     """One life of one process: its output, whether it became ready, and how it ended.
 
-    `ready` is the descriptor on which it tells that it is; None where it does not. `since` is the
-    time of its start, by `clock`, and `begin` starts it. Where a life is not the current one of its
-    process, `on_ready` and `on_exit` are told of it, the latter in words. `why` stands before the
-    words of its end.
+    It has a `heart` where it beats. `ready` is the descriptor on which it tells that it is; None
+    where it does not. `since` is the time of its start, by `clock`, and `begin` starts it. Where a
+    life is not the current one of its process, `on_ready` and `on_exit` are told of it, the latter
+    in words. `why` stands before the words of its end.
     """
 
-    def __init__(self, monitor: Any, name: str, ready: int | None, clock: Any) -> None:
+    def __init__(
+        self, monitor: Any, name: str, ready: int | None, clock: Any, heart: Heart | None = None
+    ) -> None:
         self.monitor = monitor
         self.name = name
-        self.tells = ready is not None
+        self.heart = heart
         self.ready = ready is None
         self.clock = clock
         self.since: float = clock.seconds()
@@ -41,6 +44,7 @@ class Child(protocol.ProcessProtocol):
         self.on_ready: Callable[[], None] | None = None
         self.on_exit: Callable[[str], None] | None = None
         self.begin: Callable[[], None] = lambda: None
+        self._group = 0
         self._ready = ready
         self._lines = {number: monitor.output.stream() for number in (1, 2)}
         self._printer: int | None = None  # its pid, which Twisted forgets when it is gone
@@ -60,8 +64,15 @@ class Child(protocol.ProcessProtocol):
         """Call `call` then, unless this life has ended."""
         self._calls.append(self.clock.callLater(seconds, call))
 
+    @property
+    def tells(self) -> bool:
+        """Whether it tells when it has started."""
+        return self._ready is not None or self.heart is not None
+
     def over(self) -> None:
         """This life has ended: nothing more is called."""
+        if self.heart is not None:
+            self.heart.close()
         for call in self._calls:
             if call.active():
                 call.cancel()
@@ -79,11 +90,11 @@ class Child(protocol.ProcessProtocol):
 
         self.later(seconds, too_long)
 
-    def send(self, name: str) -> None:
-        """Send it the signal `name`, without SIG, where it is there still."""
+    def send(self, number: str | int) -> None:
+        """Send it a signal, where it is there still; of some Twisted knows the names as well."""
         if self.transport is not None:
             with contextlib.suppress(error.ProcessExitedAlready):
-                self.transport.signalProcess(name)
+                self.transport.signalProcess(number)
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == self._ready:
@@ -99,6 +110,9 @@ class Child(protocol.ProcessProtocol):
     def processExited(self, reason: Any) -> None:
         # Its pipes may stay open: a gunicorn worker outlives its master to finish its requests.
         self._read_what_is_there()
+        if self._group:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._group, signal.SIGKILL)
         self.monitor.exited(self, reason.value.exitCode, reason.value.signal)
 
     def processEnded(self, reason: Any) -> None:
@@ -106,14 +120,28 @@ class Child(protocol.ProcessProtocol):
 
     def kill(self) -> None:
         """Kill the process; where it leads a group, as a good child does, all of that."""
-        pid = self.pid
-        if pid is None:
-            return
+        pid, group = self.pid, self._leads()
         with contextlib.suppress(ProcessLookupError):
-            if os.getpgid(pid) == pid:
-                os.killpg(pid, signal.SIGKILL)
-            else:
+            if group:
+                os.killpg(group, signal.SIGKILL)
+            elif pid is not None:
                 os.kill(pid, signal.SIGKILL)
+
+    def abort(self, why: str, seconds: float) -> None:
+        """End a process that does not go on, with its group, because of `why`: ABRT lets it print
+        what its threads do, whoever has the interpreter's lock; it is killed after `seconds`."""
+        self.why = why
+        self._group = self._leads()
+        self.send(signal.SIGABRT)
+        self.later(seconds, self.kill)
+
+    def _leads(self) -> int:
+        """The number of the group that the process leads, or 0."""
+        pid = self.pid
+        with contextlib.suppress(ProcessLookupError):
+            if pid is not None and os.getpgid(pid) == pid:
+                return pid
+        return 0
 
     def _print(self, stream: int, pieces: list[tuple[bool, bytes]]) -> None:
         self._printer = self._printer or self.pid

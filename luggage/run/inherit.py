@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from luggage.board import VARIABLE as BOARD
 from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.run import kin
+from luggage.run.heart import VARIABLE as HEART
+from luggage.run.heart import Heart
 from luggage.run.listen import VARIABLE as LISTEN
 from luggage.run.notify import VARIABLES as SYSTEMD
 from luggage.run.spawn import spawn
@@ -23,20 +25,22 @@ STEP = 0.01  # seconds between looks for signals
 
 # The key is in LUGGAGE_KEY_FD; NCOLONY_CONFIG would repeat the whole configuration of a process.
 NOT_INHERITED = SYSTEMD | frozenset(
-    {"SECRET_KEY", "SECRET_KEY_FILE", "NCOLONY_CONFIG", "LISTEN_FDS", "LISTEN_PID", LISTEN}
+    {"SECRET_KEY", "SECRET_KEY_FILE", "NCOLONY_CONFIG", "LISTEN_FDS", "LISTEN_PID", LISTEN, HEART}
 )
 
 
 @dataclass(frozen=True)
 class Started:
     """The first life of the process `name`: its pid, since when it runs, its own descriptors of
-    output → those here, and the one of them on which it tells that it is ready, if it does."""
+    output → those here, the one of them on which it tells that it is ready, if it does, and its
+    heart, if it has one."""
 
     name: str
     pid: int
     since: float
     pipes: Mapping[int, int]
     ready: int | None
+    heart: Heart | None = None
 
 
 def await_ready(started: Started, seconds: float, signals: Collection[int]) -> None:
@@ -96,15 +100,28 @@ def start(
 ) -> Started | None:
     """The first life of a `process` that does not tell when it is ready; None where it has none."""
     own, kept = variables(process, environ, listener)
-    return _started(process, lambda files: spawn(words, own, files), kept, None)
+    beats = heart(process)
+    if beats is not None:
+        own[HEART] = str(beats.descriptor)
+        kept.append(beats.descriptor)
+    return _started(process, lambda files: spawn(words, own, files), kept, None, beats)
+
+
+def heart(process: Process) -> Heart | None:
+    """The heart of one life of `process`, where that beats."""
+    return None if process.beat is None else Heart(process.beat, process.grace)
 
 
 def _started(
-    process: Process, begin: Callable[[Mapping[int, int]], int], kept: list[int], ready: int | None
+    process: Process,
+    begin: Callable[[Mapping[int, int]], int],
+    kept: list[int],
+    ready: int | None,
+    beats: Heart | None = None,
 ) -> Started | None:
     pipes: dict[int, int] = {}
     given: dict[int, int] = {}
-    since = time.time()
+    since = time.monotonic()
     try:
         for number in (1, 2) if ready is None else (1, 2, ready):
             pipes[number], given[number] = os.pipe()
@@ -112,8 +129,10 @@ def _started(
     except OSError:
         for pipe in pipes.values():
             os.close(pipe)
+        if beats is not None:
+            beats.close()
         return None
     finally:
         for pipe in given.values():
             os.close(pipe)
-    return Started(process.name, pid, since, pipes, ready)
+    return Started(process.name, pid, since, pipes, ready, beats)

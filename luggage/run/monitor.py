@@ -20,6 +20,7 @@ from luggage.run.inherit import Started
 from luggage.run.orders import Orders
 from luggage.run.output import Output
 from luggage.run.record import Record
+from luggage.run.rounds import Rounds
 from luggage.run.stopping import Stopping
 from luggage.run.table import Process
 
@@ -68,6 +69,7 @@ class Monitor(Orders, ProcessMonitor):
         self._crashed = crashed
         self._wall = wall
         self._stopping: Stopping | None = None
+        self._rounds = Rounds(self)
         self._awaits: tuple[Callable[[], None], Any] | None = None
 
     def close(self) -> None:
@@ -75,6 +77,12 @@ class Monitor(Orders, ProcessMonitor):
         self.births.close()
 
     # -- starting
+
+    def startService(self) -> None:
+        """Start everything, and whatever is added from now on."""
+        super().startService()
+        if any(process.beat for process in self._table.values()):
+            self._rounds.start()
 
     def addProcess(  # noqa: PLR0917
         self,
@@ -129,6 +137,14 @@ class Monitor(Orders, ProcessMonitor):
         if child.on_ready is not None:
             child.on_ready()
         self._waited()
+
+    def has_beaten(self, child: Child) -> None:
+        """A life has told that it goes on."""
+        record = self.records.get(child.name)
+        if record is not None and self.protocols.get(child.name) is child:
+            record.last_beat = self._wall()
+            if record.state == "starting":
+                self.enter(record, "running")
 
     def serves(self) -> bool:
         """Whether a process that serves requests is ready."""
@@ -186,9 +202,8 @@ class Monitor(Orders, ProcessMonitor):
         pause = 0.0 if child.asked else record.history.pause
         self.say(f"{told}; starting it again " + (f"in {pause:.1f} s" if pause else "now"))
         if news:
-            self.say(
-                f"error: {name}: died {news}: a crash loop; it is tried on, at last every {policy.CAP:.0f} s"
-            )
+            slowly = f"at last every {policy.CAP:.0f} s"
+            self.say(f"error: {name}: died {news}: a crash loop; it is tried on, {slowly}")
         self.waits[name] = self.clock.callLater(pause, self.start_now, name)
         self.enter(record, "waiting")
 
@@ -226,6 +241,7 @@ class Monitor(Orders, ProcessMonitor):
     def stop(self, stopped: Callable[[], None]) -> None:
         """Stop what serves requests, then all else; then call `stopped`."""
         self.running = 0
+        self._rounds.stop()
         for name in list(self.waits):
             self.wait_no_more(name)
             self.enter(self.records[name], "stopped")

@@ -23,7 +23,7 @@ class Record:
         self.halted = False
         self.last_beat: float | None = None
         self._wall = wall
-        self._state = "stopped"
+        self.state = "stopped"
         self._since = wall()
         self._starts = 0
         self._last_exit: str | None = None
@@ -36,7 +36,7 @@ class Record:
 
     def enter(self, state: str) -> None:
         """Its state is another from now on; one of `states.STATES`."""
-        self._state = state
+        self.state = state
         self._since = self._wall()
 
     def begins(self, state: str) -> None:
@@ -61,7 +61,7 @@ class Record:
         return State(
             name=self.name,
             kind=self.kind,
-            state=self._state,
+            state=self.state,
             pid=life.pid if life is not None else None,
             since=self._since,
             starts=self._starts,

@@ -12,6 +12,9 @@ from luggage.errors import LuggageError, all_wrong
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _APP = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
+GRACE = 30.0  # seconds that a life has for its first beat: to import, to wait for others
+BEAT = 1.0  # seconds; the supervisor looks twice as often
+
 
 @dataclass(frozen=True)
 class Web:
@@ -33,6 +36,10 @@ class Loop:
     variable `unless` is set to something, and gets no key where `key` is False. `port` is the
     variable with the port that it serves on 127.0.0.1: the supervisor opens that before anything is
     started, so that nobody else can answer there, now or later.
+
+    One with `beat` tells by `luggage.run.beat` that it goes on: where it has not for `beat` seconds
+    it is killed and started again, after it has printed what all its threads do. Each life has
+    `grace` seconds for its first beat; by default GRACE, or `beat` where that is more.
     """
 
     command: str
@@ -41,14 +48,16 @@ class Loop:
     key: bool = True
     port: str | None = None
     needed: bool = False
+    beat: float | None = None
+    grace: float | None = None
 
 
 @dataclass(frozen=True)
 class Process:
     """One process of a table: its `name` in the log, and the command with its arguments.
 
-    A process that is `web` serves the port, and is stopped before the others. `key`, `port` and
-    `needed` are as in `Loop`.
+    A process that is `web` serves the port, and is stopped before the others. `key`, `port`,
+    `needed` and `beat` are as in `Loop`; `grace` is for one that beats.
     """
 
     name: str
@@ -58,6 +67,8 @@ class Process:
     key: bool = True
     port: str | None = None
     needed: bool = False
+    beat: float | None = None
+    grace: float = GRACE
 
     @property
     def kind(self) -> str:
@@ -81,10 +92,7 @@ def expand(
         if isinstance(entry, Web):
             processes.append(Process(entry.command, entry.command, (entry.app,), web=True))
         elif not (entry.unless and environ.get(entry.unless)):
-            processes += [
-                Process(name, entry.command, key=entry.key, port=entry.port, needed=entry.needed)
-                for name in _names(entry)
-            ]
+            processes += _loops(entry)
     if not processes:
         raise LuggageError(
             "process table: nothing to start", "mend PROCESSES in the deployment's start.py"
@@ -105,11 +113,38 @@ def problems(table: Sequence[Web | Loop], commands: Collection[str]) -> list[str
             wrong.append(f"{subject}: app {entry.app!r} is not of the form package.module:name")
         if isinstance(entry, Loop) and entry.copies < 1:
             wrong.append(f"{subject}: {entry.copies} copies, at least 1 is needed")
+        if isinstance(entry, Loop):
+            wrong += [f"{subject}: {it}" for it in _heart(entry)]
         if isinstance(entry, Loop) and entry.command == "luggage":
             wrong.append(f"{subject}: the supervisor's own name in the log")
     twice = [name for name, count in Counter(entry.command for entry in table).items() if count > 1]
     wrong += [f"process '{name}': in the table more than once" for name in twice]
     return wrong
+
+
+def _heart(loop: Loop) -> list[str]:
+    if loop.beat is None:
+        return ["grace is for one with a beat"] if loop.grace is not None else []
+    wrong = [f"beat {loop.beat:g}: at least {BEAT:g} second"] if loop.beat < BEAT else []
+    if loop.grace is not None and loop.grace < loop.beat:
+        wrong.append(f"grace {loop.grace:g}: at least its beat, {loop.beat:g}")
+    return wrong
+
+
+def _loops(loop: Loop) -> list[Process]:
+    grace = max(GRACE, loop.beat or 0) if loop.grace is None else loop.grace
+    return [
+        Process(
+            name,
+            loop.command,
+            key=loop.key,
+            port=loop.port,
+            needed=loop.needed,
+            beat=loop.beat,
+            grace=grace,
+        )
+        for name in _names(loop)
+    ]
 
 
 def _names(loop: Loop) -> list[str]:

@@ -24,6 +24,20 @@ def test_every_entry_becomes_processes_in_order() -> None:
 
 
 @pytest.mark.parametrize(
+    ("asked", "grace"),
+    [
+        (run.Loop("loop", beat=5), 30),
+        (run.Loop("loop", beat=60), 60),
+        (run.Loop("loop", beat=5, grace=10), 10),
+    ],
+)
+def test_a_life_has_time_for_its_first_beat(asked: run.Loop, grace: float) -> None:
+    """Half a minute, or what was asked for, but never less than a beat."""
+    [process] = table.expand((asked,), {}, COMMANDS)
+    assert (process.beat, process.grace) == (asked.beat, grace)
+
+
+@pytest.mark.parametrize(
     ("environ", "names"),
     [
         ({}, ["loop", "standin"]),
@@ -45,7 +59,9 @@ def test_all_mistakes_are_told_at_once() -> None:
         run.Loop("loop", copies=0),
         run.Loop("Loop"),
         run.Loop("nobody"),
-        run.Loop("luggage"),
+        run.Loop("luggage", beat=0.5),
+        run.Loop("standin", beat=9, grace=5),
+        run.Loop("gunicorn", grace=5),
     )
     with pytest.raises(LuggageError) as caught:
         table.expand(asked, {}, COMMANDS)
@@ -54,7 +70,10 @@ def test_all_mistakes_are_told_at_once() -> None:
         "process 'loop': 0 copies, at least 1 is needed",
         "process 'Loop': a command's name is lower-case letters, digits and _",
         "process 'nobody': the deployment has no such command",
+        "process 'luggage': beat 0.5: at least 1 second",
         "process 'luggage': the supervisor's own name in the log",
+        "process 'standin': grace 5: at least its beat, 9",
+        "process 'gunicorn': grace is for one with a beat",
         "process 'gunicorn': in the table more than once",
     ]
     assert caught.value.hint == "mend PROCESSES in the deployment's start.py"

@@ -1,0 +1,62 @@
+"""Beats, and the silence between them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from luggage import run
+from luggage.run import heart
+from luggage.run.heart import GAP, LOOK, Heart
+
+
+@pytest.fixture
+def watched() -> Iterator[Heart]:
+    made = Heart(beat=3, grace=10)
+    yield made
+    made.close()
+
+
+def beats(watched: Heart, times: int = 1) -> None:
+    """Another process, which has the page by its number, beats."""
+    number = watched.descriptor
+    code = f"from luggage import run\nfor _ in range({times}): run.beat()"
+    environ = {**os.environ, heart.VARIABLE: str(number)}
+    subprocess.run([sys.executable, "-c", code], env=environ, pass_fds=[number], check=True)
+
+
+def test_silence_is_counted_from_the_last_beat(watched: Heart) -> None:
+    """Before the first one, the grace of a new life is allowed; then no more than `beat`."""
+    assert watched.allowed == 10
+    assert not watched.look(LOOK)
+    assert not watched.look(LOOK)
+    assert watched.silent == 2 * LOOK
+    beats(watched, 3)
+    assert watched.look(LOOK)
+    assert (watched.silent, watched.allowed) == (0, 3)
+    assert not watched.look(LOOK)
+    assert watched.silent == LOOK
+    beats(watched)
+    assert watched.look(GAP)
+
+
+def test_time_in_which_the_supervisor_did_not_run_is_none(watched: Heart) -> None:
+    """A paused container, a laptop that slept: who could not beat has missed none."""
+    watched.look(LOOK)
+    watched.look(3600.0)
+    assert watched.silent == LOOK
+    watched.look(GAP)
+    assert watched.silent == LOOK + GAP
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "999"])
+def test_without_a_supervisor_a_beat_is_nothing(number: str) -> None:
+    """A loop that is run by hand needs no page, and none that is broken."""
+    code = "from luggage import run\nrun.beat()\nrun.beat()"
+    environ = {**os.environ, heart.VARIABLE: number}
+    subprocess.run([sys.executable, "-c", code], env=environ, check=True)
+    assert run.beat is heart.beat
