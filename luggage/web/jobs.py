@@ -15,7 +15,7 @@ from luggage.web.slate import Slate
 
 CLIENT, QUEUED, APP = range(3)
 SLOW = 0.1  # seconds after which a client that is waited for holds no place
-HELD = 3.0  # seconds after which a request that runs holds no place
+HELD = 1.0  # seconds after which a request that runs holds no place
 MOST = 4  # times as many requests as places run at once, with those that hold none
 
 

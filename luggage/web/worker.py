@@ -61,7 +61,9 @@ class Worker(DrainingWorker):
 
     def init_signals(self) -> None:
         super().init_signals()
-        # The master asks a worker that stands still for what it is doing; no Python need run.
+        # The master asks a worker that stands still for what it is doing; no Python need run. What
+        # is enabled already, in the master, is not enabled again.
+        faulthandler.disable()
         signal.signal(signal.SIGABRT, signal.SIG_DFL)
         with contextlib.suppress(RuntimeError):  # there is no stderr
             faulthandler.enable(all_threads=True)

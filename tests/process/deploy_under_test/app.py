@@ -1,10 +1,12 @@
-"""The WSGI app: `/` answers at once, `/slow?SECONDS` later, `/crash` fails."""
+"""The WSGI app: `/` answers at once, `/slow?SECONDS` later, `/crash` fails; and see FAULTS."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterable
 
@@ -28,6 +30,42 @@ if os.environ.get("APP_DOES") == "look":
             left += [number] if os.get_inheritable(number) else []
     print("inherited:", left)
 
+KEPT: list[bytes] = []
+
+
+def _lock() -> None:
+    lock = threading.Lock()
+    lock.acquire()
+    lock.acquire()
+
+
+def _loop() -> None:
+    while True:
+        with contextlib.suppress(Exception):
+            while True:
+                pass
+
+
+def _held() -> None:
+    ctypes.PyDLL(None).sleep(86_400)  # does not let go of the interpreter's lock
+
+
+def _died() -> None:
+    ctypes.string_at(0)
+
+
+def _grow() -> None:
+    KEPT.append(b"x" * (64 << 20))
+
+
+FAULTS = {"/lock": _lock, "/loop": _loop, "/held": _held, "/died": _died, "/grow": _grow}
+
+
+def _drip() -> Iterable[bytes]:
+    yield b"one drop"
+    _lock()
+
+
 SECRET = config.SECRETS.open()["CANARY"].reveal()
 
 
@@ -36,6 +74,19 @@ def _app(environ, start_response) -> Iterable[bytes]:
         time.sleep(float(environ["QUERY_STRING"]))
     if environ["PATH_INFO"] == "/crash":
         raise RuntimeError("the app does not work")
+    if environ["PATH_INFO"] in FAULTS:
+        FAULTS[environ["PATH_INFO"]]()
+    if environ["PATH_INFO"] == "/drip":
+        start_response("200 OK", [])
+        return _drip()
+    if environ["PATH_INFO"] == "/upload":
+        time.sleep(float(environ["QUERY_STRING"] or 0))
+        length = len(environ["wsgi.input"].read())
+        start_response("200 OK", [])
+        return [b"%d\n" % length]
+    if environ["PATH_INFO"] == "/download":
+        start_response("200 OK", [])
+        return [b"x" * (20 << 20)]
     body = f"{os.getpid()} {len(SECRET)}\n".encode()
     start_response("200 OK", [("Content-Length", str(len(body)))])
     return [body]

@@ -1,0 +1,199 @@
+"""Who holds a place in a worker, for how long, and when a request is overdue."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from luggage.web.jobs import HELD, MOST, SLOW, Deadlines, Job, Jobs
+from luggage.web.overdue import Overdue
+from luggage.web.slate import REQUESTS, Slate
+
+
+class Clock:
+    """A clock that only goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def slate() -> Iterator[Slate]:
+    slate = Slate()
+    yield slate
+    slate.close()
+
+
+@pytest.fixture
+def connection() -> Iterator[socket.socket]:
+    with socket.socket() as it:
+        yield it
+
+
+@pytest.fixture
+def jobs(clock: Clock, slate: Slate) -> Jobs:
+    return Jobs(2, slate, clock)
+
+
+def entered(jobs: Jobs, connection: socket.socket, allowed: float = 10) -> Job:
+    job = jobs.add(connection)
+    jobs.arrive(job)
+    jobs.enter(job, "GET / id", allowed)
+    return job
+
+
+def test_the_longest_prefix_decides() -> None:
+    """A route's own deadline, else the usual one; 0 is for ever."""
+    deadlines = Deadlines(30, {"/reports/": 300, "/reports/live": 0, "/a": 5})
+    assert [deadlines.of(path) for path in ("/", "/reports/x", "/reports/live", "/ab")] == [
+        30,
+        300,
+        0,
+        5,
+    ]
+
+
+def test_places_are_taken_and_given_back(jobs: Jobs, connection: socket.socket) -> None:
+    """Two requests fill two places; one that ends makes room."""
+    one = entered(jobs, connection)
+    assert jobs.room()
+    entered(jobs, connection)
+    assert not jobs.room()
+    jobs.leave(one)
+    jobs.remove(one)
+    assert jobs.room()
+
+
+def test_a_slow_client_holds_no_place(jobs: Jobs, clock: Clock, connection: socket.socket) -> None:
+    """Neither before its request is there, nor while its body comes."""
+    waiting = jobs.add(connection)
+    jobs.arrive(waiting)
+    sending = entered(jobs, connection)
+    assert not jobs.room()
+    jobs.pause(sending)
+    clock.now += SLOW
+    assert jobs.room()
+    jobs.resume(sending)
+    jobs.resume(waiting)
+    assert not jobs.room()
+
+
+def test_a_held_place_is_given_to_others_up_to_a_limit(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    """A request that has run for seconds keeps no other out, until there are too many of these."""
+    for _ in range(MOST):
+        assert jobs.room()
+        entered(jobs, connection)
+        entered(jobs, connection)
+        assert not jobs.room()
+        clock.now += HELD
+    assert not jobs.room()
+    assert jobs.tick() == (2 * MOST, True)
+
+
+def test_only_the_apps_time_counts(jobs: Jobs, clock: Clock, connection: socket.socket) -> None:
+    """What the client takes to send or read does not make a request overdue."""
+    job = entered(jobs, connection, allowed=10)
+    clock.now += 6
+    jobs.pause(job)
+    clock.now += 100
+    jobs.resume(job)
+    clock.now += 3
+    assert jobs.late() == []
+    clock.now += 2
+    assert jobs.late() == [job]
+    assert jobs.leave(job) == pytest.approx(11)
+
+
+def test_time_in_which_nobody_could_run_is_forgiven(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    """A laptop that slept for an hour has no overdue request."""
+    job = entered(jobs, connection, allowed=10)
+    clock.now += 3609
+    jobs.excuse(3600)
+    assert jobs.late() == []
+    clock.now += 2
+    assert jobs.late() == [job]
+
+
+def test_zero_is_for_ever(jobs: Jobs, clock: Clock, connection: socket.socket) -> None:
+    """A route without a deadline is never overdue."""
+    entered(jobs, connection, allowed=0)
+    clock.now += 10**6
+    assert jobs.late() == []
+
+
+def test_who_waits_for_a_place_gets_the_next_one(
+    jobs: Jobs, connection: socket.socket, clock: Clock
+) -> None:
+    """The third request runs when the first is over, and its time counts from then on."""
+    first = entered(jobs, connection)
+    entered(jobs, connection)
+    third: list[Job] = []
+    thread = threading.Thread(target=lambda: third.append(entered(jobs, connection)))
+    thread.start()
+    thread.join(0.1)
+    assert third == []
+    clock.now += 1
+    jobs.leave(first)
+    jobs.remove(first)
+    thread.join(10)
+    assert third[0].took(clock.now) == 0
+
+
+def test_an_interruption_is_taken_back_where_it_comes_too_late(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    """A request that has just ended is not told, nor is the thread's next one."""
+    job = entered(jobs, connection, allowed=1)
+    jobs.leave(job)
+    clock.now += 5
+    assert not jobs.tell(job)
+    jobs.resume(job)
+    clock.now += 5
+    with pytest.raises(Overdue):
+        assert jobs.tell(job)
+        for _ in range(10**6):
+            pass
+    jobs.leave(job)
+
+
+def test_the_master_sees_what_is_served(
+    jobs: Jobs, slate: Slate, connection: socket.socket, clock: Clock
+) -> None:
+    """What, since when and for how long; and nothing when it is over."""
+    job = entered(jobs, connection, allowed=7)
+    [served] = slate.served()
+    assert (served.what, served.since, served.allowed) == ("GET / id", clock.now, 7)
+    jobs.leave(job)
+    assert slate.served() == []
+
+
+def test_a_slate_has_no_end() -> None:
+    """More requests than it has lines for are served as well; a long path is cut, not refused."""
+    slate = Slate()
+    places = [slate.begin("é" * 500, 1.0, 1.0) for _ in range(REQUESTS + 3)]
+    assert len(slate.served()) == REQUESTS
+    assert places[-3:] == [-1, -1, -1]
+    for place in places:
+        slate.end(place)
+    assert slate.served() == []
+    assert (slate.beats, slate.held, slate.serving, slate.leaving) == (0, False, False, "")
+    slate.beat(held=True)
+    slate.serve()
+    slate.leave("memory")
+    assert (slate.beats, slate.held, slate.serving, slate.leaving) == (1, True, True, "memory")
+    slate.close()
