@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from twisted.internet import protocol
+from twisted.internet.error import CannotListenError
 from twisted.protocols import basic
 
 from luggage.errors import LuggageError
@@ -56,16 +57,14 @@ class Control:
         factory = protocol.Factory.forProtocol(lambda: _Caller(reactor, self._callers, obey))
         with contextlib.suppress(FileNotFoundError):
             (folder / caller.SOCKET).unlink()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            before = os.umask(0o177)
-            try:
-                with caller.short(str(folder)) as path:
-                    listener.bind(path)
-            finally:
-                os.umask(before)
-            listener.listen(MOST)
-            listener.setblocking(False)
-            self._port = reactor.adoptStreamPort(listener.fileno(), socket.AF_UNIX, factory)
+        before = os.umask(0o177)
+        try:
+            with caller.short(str(folder)) as path:
+                self._port = reactor.listenUNIX(path, factory, backlog=MOST, mode=0o600)
+        except CannotListenError as error:
+            raise error.socketError from error
+        finally:
+            os.umask(before)
 
     def close(self) -> None:
         """Hear nobody any more; who still waits is let go."""

@@ -122,12 +122,12 @@ class Operating:
         web = [it.name for it in self._system.states() if it.kind == "web"]
         chosen = self._chosen("reload", names or web)
         if not chosen:
-            raise LuggageError("reload: there is no web server", "restart what is to be new")
+            raise LuggageError("reload: there is no web server", "ctl restart what is to be new")
         other = [name for name in chosen if name not in web]
         if other:
             raise LuggageError(
                 f"reload: {_list(other)}: only the web server can have two lives at once",
-                f"restart {' '.join(other)}",
+                f"ctl restart {' '.join(other)}",
             )
 
         def done(well: bool, told: str) -> None:
@@ -137,8 +137,8 @@ class Operating:
             else:
                 reply.fail(LuggageError(told, "see the log for its last lines"))
 
-        reply.say(f"{chosen[0]}: starting another beside it")
         self._reloads(chosen[0], done)
+        reply.say(f"{chosen[0]}: another is started beside it")
 
     # -- what they share
 

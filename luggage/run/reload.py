@@ -46,7 +46,7 @@ class Reload:
         if self._busy:
             raise LuggageError("reload: another is under way", "wait until that is over")
         if record.halted:
-            raise LuggageError(f"reload: {name} was stopped", f"start {name}")
+            raise LuggageError(f"reload: {name} was stopped", f"ctl start {name}")
         self._busy = True
         self._begun()
         child = self._monitor.births.life(name, self._monitor._processes[name])
@@ -93,6 +93,7 @@ class Reload:
         self._monitor.records[child.name].begins("running")
         self._monitor.changed()
         if old is not None:
+            old.why = f"{_pid(old)}, replaced: "
             self._monitor.ask(old)
 
     def _failed(self, name: str, why: str, end: Done) -> None:

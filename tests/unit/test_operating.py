@@ -197,7 +197,7 @@ def test_a_loop_is_not_reloaded() -> None:
     """Two lives of it at once could do its work twice."""
     error = World().refused("reload", "loop")
     assert "'loop.1', 'loop.2'" in error.message
-    assert error.hint == "restart loop.1 loop.2"
+    assert error.hint == "ctl restart loop.1 loop.2"
 
 
 def test_while_everything_stops_only_questions_are_answered() -> None:

@@ -1,0 +1,183 @@
+"""A running deployment and its operator."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import stat
+import time
+from pathlib import Path
+
+from operated import ctl
+from running import Running, make, started
+
+from luggage.run import caller
+
+
+def states(made) -> dict[str, dict]:
+    """What `status --json` tells of each process."""
+    done = ctl(made, "status", "--json")
+    assert done.returncode == 0, done.stderr
+    return {it["name"]: it for it in json.loads(done.stdout)["processes"]}
+
+
+def up(running: Running) -> None:
+    running.wait_for("gunicorn: ready")
+    running.wait_for("goes round")
+    running.wait_for("spare is there")
+
+
+def test_status_tells_of_every_process(tmp_path: Path) -> None:
+    """For a person, and as JSON; each with the pid that it has."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        done = ctl(made, "status")
+        assert (done.returncode, done.stderr) == (0, "")
+        rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line}
+        for name, word in (("gunicorn", "gunicorn"), ("loop", "loop"), ("spare", "spare")):
+            (pid,) = running.children(word)
+            assert rows[name][1:3] == ["running", str(pid)]
+            assert states(made)[name]["pid"] == pid
+        assert "ready; version unpacked, log level info" in done.stdout
+
+
+def test_restart_gives_a_process_another_life(tmp_path: Path) -> None:
+    """And leaves the others alone."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        before = states(made)
+        done = ctl(made, "restart", "loop")
+        assert done.returncode == 0, done.stderr
+        after = states(made)
+        assert after["loop"]["pid"] != before["loop"]["pid"]
+        assert done.stdout == f"loop: running, pid {after['loop']['pid']}\n"
+        assert after["gunicorn"]["pid"] == before["gunicorn"]["pid"]
+        running.wait_for("luggage .* ctl: restart loop")
+
+
+def test_what_an_operator_stops_stays_stopped_until_he_starts_it(tmp_path: Path) -> None:
+    """Also the web server: the container lives on, and is not ready; who comes meanwhile waits."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        done = ctl(made, "stop", "gunicorn", "loop")
+        assert done.returncode == 0, done.stderr
+        assert set(done.stdout.splitlines()) == {"gunicorn: stopped", "loop: stopped"}
+        assert running.children("gunicorn") + running.children("loop") == []
+        told = json.loads(ctl(made, "status", "--json").stdout)
+        assert (told["ready"], told["told"]) == (False, "not ready; gunicorn is stopped")
+        assert states(made)["spare"]["state"] == "running"
+        with socket.create_connection(("127.0.0.1", running.port), 10) as early:
+            early.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            done = ctl(made, "start", "gunicorn", "loop")
+            assert done.returncode == 0, done.stderr
+            early.settimeout(20)
+            assert early.recv(100).startswith(b"HTTP/1.0 200")
+        assert json.loads(ctl(made, "status", "--json").stdout)["ready"] is True
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
+def test_a_stopped_system_stops_as_any_other(tmp_path: Path) -> None:
+    """TERM ends it, though nothing serves."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        assert ctl(made, "stop", "gunicorn").returncode == 0
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
+def test_names_that_there_are_not_are_told_with_those_that_there_are(tmp_path: Path) -> None:
+    """And nothing is done."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        before = states(made)
+        done = ctl(made, "restart", "loop", "lop")
+        assert done.returncode == 1
+        assert done.stderr.splitlines() == [
+            "error: restart: process 'lop': there is none",
+            f"hint: one of {', '.join(before)}",
+        ]
+        assert states(made)["loop"]["pid"] == before["loop"]["pid"]
+
+
+def test_the_log_level_changes_while_it_runs(tmp_path: Path) -> None:
+    """It is told, and a level that there is not is refused."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        assert ctl(made, "log-level").stdout == "info\n"
+        assert ctl(made, "log-level", "warning").stdout == "warning\n"
+        assert ctl(made, "log-level").stdout == "warning\n"
+        done = ctl(made, "log-level", "loud")
+        assert done.returncode == 1
+        assert "one of debug, info, warning, error, critical" in done.stderr
+
+
+def test_the_socket_is_for_this_user_alone_and_goes_with_its_supervisor(tmp_path: Path) -> None:
+    """Mode 0600 in a folder of mode 0700; a later start takes the place of one that was killed."""
+    made = make(tmp_path)
+    control = tmp_path / "run" / "luggage" / "control"
+    with started(made) as running:
+        up(running)
+        about = control.stat()
+        assert stat.S_ISSOCK(about.st_mode)
+        assert stat.S_IMODE(about.st_mode) == 0o600
+        assert stat.S_IMODE(control.parent.stat().st_mode) == 0o700
+        os.kill(running.process.pid, signal.SIGKILL)
+        running.process.wait(10)
+        assert control.exists()
+        done = ctl(made, "status")
+        assert done.returncode == 1
+        assert "no luggage runs there" in done.stderr
+    with started(made) as running:
+        up(running)
+        assert ctl(made, "status").returncode == 0
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+    assert not control.exists()
+
+
+def test_what_is_no_request_harms_nothing(tmp_path: Path) -> None:
+    """Nonsense, a line without an end, many callers who say nothing: others are answered."""
+    made = make(tmp_path)
+    folder = str(tmp_path / "run" / "luggage")
+    with started(made) as running:
+        up(running)
+        idle = [caller.connect(folder) for _ in range(20)]
+        try:
+            for nonsense in (b"{}\n", b"[1]\n", b"[" * 60_000 + b"\n", b"x" * 200_000, b"\xff\n"):
+                with caller.connect(folder) as talk:
+                    try:
+                        talk.sendall(nonsense)
+                        told = talk.recv(65_536)
+                    except (BrokenPipeError, ConnectionResetError):
+                        told = b""
+                    assert told == b"" or json.loads(told.splitlines()[-1])["status"] == 1
+            assert ctl(made, "status").returncode == 0
+        finally:
+            for it in idle:
+                it.close()
+
+
+def test_a_frozen_supervisor_is_said_to_be_so(tmp_path: Path) -> None:
+    """Rather than waited for for ever."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        running.process.send_signal(signal.SIGSTOP)
+        try:
+            begin = time.monotonic()
+            done = ctl(made, "status")
+            assert done.returncode == 1
+            assert "does not answer" in done.stderr
+            assert time.monotonic() - begin < 60
+        finally:
+            running.process.send_signal(signal.SIGCONT)
+        assert ctl(made, "status").returncode == 0
