@@ -29,7 +29,7 @@ from luggage.run import (
     warm,
 )
 from luggage.run import settings as typed
-from luggage.web import version
+from luggage.web import asking, version
 
 EXAMPLES = """\
 examples:
@@ -105,12 +105,16 @@ def main(
         _warn_of_a_kept_key()
         folder = stack.enter_context(state.folder(os.environ))
         seen = stack.enter_context(board.create(server.log_level))
-        os.environ[board.VARIABLE] = str(seen.fileno())
-        os.environ[metered.FOLDER] = str(folder / metered.PART)
+        os.environ |= {
+            board.VARIABLE: str(seen.fileno()),
+            metered.FOLDER: str(folder / metered.PART),
+            asking.VARIABLE: str(folder / asking.SOCKET),
+        }
         listeners = {
             command: stack.enter_context(listen.listen(host, port, variable))
             for command, (variable, host, port) in places.items()
         }
+        pages, told = _management(server, stack)
         # Heard when there is somebody who stops in order what is started from here on.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
         started = _started(wanted, waiting, listeners)
@@ -128,6 +132,7 @@ def main(
             folder=folder,
             board=seen,
             listeners=listeners,
+            management=pages,
             write=write,
             started=started,
             version=version(package),
@@ -138,11 +143,27 @@ def main(
         if proved.kind != "checkout" or proved.asked:
             supervisor.output.say(str(proved))
         supervisor.output.say(f"{where}{environment}: starting {names}")
+        supervisor.output.say(told)
         if waiting is not None and started:
             waiting.let_be()
         status = supervisor.run()
         write.flush(LAST_LINES)
         return status
+
+
+def _management(
+    server: typed.Server, stack: contextlib.ExitStack
+) -> tuple[socket.socket | None, str]:
+    """The socket of the management pages, which `stack` closes, and where they are; or why not."""
+    if server.management_port == 0:
+        return None, ""
+    host, named = server.management_host or server.host, "HOST"
+    if server.management_host:
+        named = "MANAGEMENT_HOST"
+    wanted = bool(os.environ.get("MANAGEMENT_PORT"))
+    pages, why = listen.management(host, server.management_port, named, wanted=wanted)
+    stack.enter_context(pages or contextlib.nullcontext())
+    return pages, why or f"management: {listen.url(host, server.management_port)}-/status"
 
 
 def _started(

@@ -120,15 +120,15 @@ def ask(
 
 
 @contextlib.contextmanager
-def short(folder: str) -> Iterator[str]:
-    """A path of the socket in `folder` for as long as this lasts: the kernel takes 107 bytes."""
-    whole = os.path.join(folder, SOCKET)  # noqa: PTH118
+def short(folder: str, name: str = SOCKET) -> Iterator[str]:
+    """A path of a socket in `folder` for as long as this lasts: the kernel takes 107 bytes."""
+    whole = os.path.join(folder, name)  # noqa: PTH118
     if len(os.fsencode(whole)) < 108:
         yield whole
         return
     number = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{number}/{SOCKET}"
+        yield f"/proc/self/fd/{number}/{name}"
     finally:
         os.close(number)
 

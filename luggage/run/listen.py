@@ -34,10 +34,10 @@ def inherited(environ: MutableMapping[str, str]) -> int | None:
     return int(text)
 
 
-def listen(host: str, port: int, variable: str = "PORT") -> socket.socket:
+def listen(host: str, port: int, variable: str = "PORT", named: str = "HOST") -> socket.socket:
     """A TCP socket that listens on `host` and `port`; raises LuggageError where that cannot be.
 
-    `variable` is the one that sets the port.
+    `variable` is the one that sets the port, and `named` the host.
     """
     where = f"{address(host, port)}"
     try:
@@ -46,7 +46,8 @@ def listen(host: str, port: int, variable: str = "PORT") -> socket.socket:
         )[0]
     except OSError as error:
         raise LuggageError(
-            f"HOST '{host}': {error.strerror or error}", "set HOST to an address of this machine"
+            f"{named} '{host}': {error.strerror or error}",
+            f"set {named} to an address of this machine",
         ) from error
     listener = socket.socket(family, kind, protocol)
     try:
@@ -55,8 +56,25 @@ def listen(host: str, port: int, variable: str = "PORT") -> socket.socket:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
-        raise LuggageError(f"{where}: {_reason(error)}", _hint(error, variable)) from error
+        raise LuggageError(f"{where}: {_reason(error)}", _hint(error, variable, named)) from error
     return listener
+
+
+def management(
+    host: str, port: int, named: str, *, wanted: bool
+) -> tuple[socket.socket | None, str]:
+    """The socket of the management pages, or why there is none.
+
+    The port that nobody has asked for is left alone where another program has it; LuggageError is
+    raised where it was `wanted`.
+    """
+    try:
+        return listen(host, port, "MANAGEMENT_PORT", named), ""
+    except LuggageError as error:
+        if wanted:
+            raise
+        why = f"no management port: {error.message}; set MANAGEMENT_PORT to a free one, or to 0"
+        return None, why
 
 
 def address(host: str, port: int) -> str:
@@ -76,9 +94,9 @@ def _reason(error: OSError) -> str:
     return os.strerror(error.errno).lower() if error.errno else str(error)
 
 
-def _hint(error: OSError, variable: str) -> str:
+def _hint(error: OSError, variable: str, named: str) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"stop it, or set {variable} to a free one"
     if error.errno == errno.EADDRNOTAVAIL:
-        return "set HOST to an address of this machine, or to 0.0.0.0 for all"
-    return f"set HOST and {variable} to what this user may listen on"
+        return f"set {named} to an address of this machine, or to 0.0.0.0 for all"
+    return f"set {named} and {variable} to what this user may listen on"

@@ -62,6 +62,9 @@ def host(value: Any) -> str:
     return text
 
 
+_HOST = host  # below, that is the setting
+
+
 @environ_config.config(prefix="", frozen=True)
 class Server:
     """Where and how the web server listens, and how much is told."""
@@ -93,6 +96,12 @@ class Server:
         default=0,
         converter=whole(0, 3600),
         help="seconds to serve on after TERM, while ready answers 503",
+    )
+    management_port: int = environ_config.var(
+        default=9000, converter=whole(0, 65535), help="the port of the management pages; 0: none"
+    )
+    management_host: str = environ_config.var(
+        default="", converter=_HOST, help="the address of that port; by default HOST"
     )
     log_level: str = environ_config.var(
         default="info", converter=one_of(*LEVELS), help=", ".join(LEVELS)

@@ -24,6 +24,7 @@ from luggage.errors import LuggageError
 from luggage.run import inherit, kin, settings
 from luggage.run.control import Control
 from luggage.run.listen import VARIABLE as LISTEN
+from luggage.run.management import Management
 from luggage.run.monitor import Monitor
 from luggage.run.notify import Notify
 from luggage.run.operating import Operating
@@ -45,10 +46,10 @@ class Supervisor:
     """Runs `processes` and stops them in order.
 
     `command` gives the argument list of a process; `folder` is the state folder; `board` is
-    what all processes see; `listeners` are the sockets to serve, by command. The web server's is
-    closed here when everything stops, so that new clients are refused at once. `started` are first
-    lives that run already; `version` is what pages tell. Signals that wait, blocked, are heard when
-    everything is started.
+    what all processes see; `listeners` are the sockets to serve, by command, and `management` that
+    of the pages about all this. The web server's is closed here when everything stops, so that new
+    clients are refused at once. `started` are first lives that run already; `version` is what pages
+    tell. Signals that wait, blocked, are heard when everything is started.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Supervisor:
         folder: Path,
         board: Board,
         listeners: Mapping[str, socket.socket],
+        management: socket.socket | None,
         write: Callable[[bytes], object],
         started: Sequence[inherit.Started] = (),
         version: Mapping[str, object],
@@ -73,6 +75,8 @@ class Supervisor:
         self._stopping = False
         self._looks: list[LoopingCall] = []
         self._control: Control | None = None
+        self._pages = management
+        self._management: Management | None = None
         self._delay: Any = None
         server = settings.read(settings.Server, environ)
         self._drain = server.drain_delay
@@ -150,6 +154,7 @@ class Supervisor:
             self._control = Control(reactor, self.system.folder, operating)
         except OSError as problem:
             self.say(f"error: no control socket, so that ctl finds nothing: {problem}")
+        self._management = Management(reactor, self._pages, self.system, say=self.say)
 
     def _changed(self) -> None:
         self.system.publish()
@@ -225,6 +230,8 @@ class Supervisor:
     def _stopped(self) -> None:
         if self._control is not None:
             self._control.close()
+        if self._management is not None:
+            self._management.close()
         self.notify.close()
         reactor.stop()
 

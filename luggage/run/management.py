@@ -1,0 +1,111 @@
+"""A System → its management pages, over HTTP, on a port and on a socket in the state folder."""
+
+# Twisted's untyped classes are extended here, and its names are kept.
+# mypy: disable-error-code="misc"
+# ruff: noqa: N802
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from collections.abc import Callable, Collection
+from typing import Any
+
+from twisted.internet import protocol
+from twisted.internet.task import LoopingCall
+
+from luggage.run import caller, metered
+from luggage.run.answers import Answers
+from luggage.run.exposition import Exposition
+from luggage.run.system import System
+from luggage.web.asking import SOCKET
+
+MOST = 32  # connections at once: the oldest gives way to a new one
+ALL = 20.0  # seconds that a connection lasts at most
+TIDY = 10.0  # seconds between looks for files of dead processes
+
+
+class Management:
+    """Answers on `port`, a listening socket, where there is one, and on the socket SOCKET in the
+    state folder, for the app's own processes."""
+
+    def __init__(
+        self,
+        reactor: Any,
+        port: socket.socket | None,
+        system: System,
+        *,
+        names: Collection[str] = (),
+        say: Callable[[str], None],
+    ) -> None:
+        self._path = system.folder / SOCKET
+        exposition = Exposition(system.folder / metered.PART, say)
+        names = {socket.gethostname().lower(), *(name.lower() for name in names)}
+        answers = Answers(system, exposition, names=names, say=say)
+        self._ports: list[Any] = []
+        self._connections: list[Any] = []
+        if port is not None:
+            self._listen(reactor, port, answers, trusted=False)
+        try:
+            with _private(system.folder) as own:
+                self._listen(reactor, own, answers, trusted=True)
+        except OSError as error:
+            say(f"{SOCKET}: no socket in {system.folder}: {error.strerror}")
+        self._tidy = LoopingCall(exposition.tidy)
+        self._tidy.clock = reactor
+        self._tidy.start(TIDY, now=False)
+
+    def close(self) -> None:
+        """Answer nobody any more."""
+        self._tidy.stop()
+        for port in self._ports:
+            port.stopListening()
+        for connection in list(self._connections):
+            connection.transport.abortConnection()
+        with contextlib.suppress(OSError):
+            self._path.unlink()
+
+    def _listen(
+        self, reactor: Any, listener: socket.socket, answers: Answers, *, trusted: bool
+    ) -> None:
+        factory = _Factory(reactor, answers, self._connections, trusted)
+        listener.setblocking(False)
+        self._ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, factory))
+
+
+class _Factory(protocol.Factory):
+    """Imports what speaks HTTP when the first client is there: many a system has none."""
+
+    noisy = False
+
+    def __init__(
+        self, reactor: Any, answers: Answers, connections: list[Any], trusted: bool
+    ) -> None:
+        self._reactor = reactor
+        self._answers = answers
+        self._connections = connections
+        self._trusted = trusted
+
+    def buildProtocol(self, _address: object) -> Any:
+        from luggage.run.channel import Channel  # noqa: PLC0415
+
+        while len(self._connections) >= MOST:
+            self._connections.pop(0).transport.abortConnection()
+        return Channel(self._reactor, self._answers, self._connections, ALL, self._trusted)
+
+
+@contextlib.contextmanager
+def _private(folder: Any) -> Any:
+    """A socket in `folder` that listens to this user alone."""
+    with contextlib.suppress(FileNotFoundError):
+        (folder / SOCKET).unlink()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        before = os.umask(0o177)
+        try:
+            with caller.short(str(folder), SOCKET) as path:
+                listener.bind(path)
+        finally:
+            os.umask(before)
+        listener.listen(MOST)
+        yield listener
