@@ -86,7 +86,8 @@ def render(system: System, *, now: float, refresh: int = 0) -> str:
     verdict = "stopping" if system.stopping else ("ready" if fit else "not ready")
     colour = "wait" if system.stopping else ("good" if fit else "bad")
     health = "" if well else f'<p class="bad">not healthy: {_text(why)}</p>'
-    more = f": {_text(told)}" if told not in ("ready", verdict) else ""
+    ill = ' class="bad"' if not fit or any(it.crash_loop for it in states) else ""
+    more = f"<p{ill}>{_text(told)}</p>" if told not in ("ready", verdict) else ""
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -99,8 +100,7 @@ def render(system: System, *, now: float, refresh: int = 0) -> str:
 <body>
 <header>
 <h1>{name}: <span class="{colour}">{verdict}</span></h1>
-<p>{verdict}{more}</p>
-{health}
+{more}{health}
 <p class="faint">{" · ".join(known)}</p>
 <p>{_time(now)} · log level {_text(system.level)} · {_again(refresh)}</p>
 </header>
@@ -155,7 +155,11 @@ def _table(states: Sequence[State], now: float) -> str:
 
 
 def _lines(system: System, it: State) -> str:
-    lines = system.lines(it.name)
+    # In the log, the name stands in front of each.
+    mark = re.compile(rf"{re.escape(it.name)} *[|:] ")
+    lines = [
+        line[found.end() if (found := mark.match(line)) else 0 :] for line in system.lines(it.name)
+    ]
     shown = "\n".join(_text(line) for line in lines) if lines else "(none so far)"
     is_open = " open" if it.crash_loop or it.state == "waiting" else ""
     many = f"{len(lines)} line{'' if len(lines) == 1 else 's'}"
