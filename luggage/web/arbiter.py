@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import signal
 import time
 from dataclasses import dataclass
@@ -16,11 +17,15 @@ from gunicorn.errors import HaltServer
 
 from luggage.web import memory, metrics
 
-TICK = 0.25  # seconds between looks
-STILL = 1.0  # seconds without a sign of life after which a spare stands in for a worker
+TICK = 0.1  # seconds between looks
+STILL = 0.5  # seconds without a sign of life after which a spare stands in for a worker
+TELL = 1.0  # seconds of that after which it is told
+KEEP = 10.0  # seconds that a spare is kept when it is needed no more: it may be soon
 BOOT = 60.0  # seconds that a worker has to load the app
 DUMP = 0.5  # seconds that a worker has to write its traceback
 SPARES = 8  # for each worker that is wanted
+RETRY = 1.0  # seconds until a worker that could not start is tried again; doubled each time
+MOST_RETRY = 30.0
 
 
 @dataclass
@@ -30,6 +35,7 @@ class Look:
     beats: int = 0
     silent: float = 0.0  # seconds without a sign of life
     age: float = 0.0
+    served: bool = False
     told: str = ""  # what the log says of it already
     dying: float | None = None  # seconds since it was asked for its traceback
 
@@ -43,6 +49,8 @@ class Arbiter(arbiter.Arbiter):
     killed, after it has written where it stands. Only time in which the master itself could run is
     counted: a paused container, or a laptop that slept, kills nobody.
 
+    A worker that cannot start ends the master only where no other serves: else it is tried again.
+
     When several workers fail at once, the failure of the second does not end the stopping. There is
     no upgrade in place (USR2), which cannot work under a supervisor.
     """
@@ -50,6 +58,8 @@ class Arbiter(arbiter.Arbiter):
     def __init__(self, *args: Any, **options: Any) -> None:
         self._looks: dict[int, Look] = {}
         self._away = 0
+        self._kept = (0, 0.0)  # how many spares, until when
+        self._retry = (RETRY, 0.0)  # the next pause, and when to try
         self._last = time.monotonic()
         super().__init__(*args, **options)
 
@@ -84,13 +94,23 @@ class Arbiter(arbiter.Arbiter):
     def murder_workers(self) -> None:
         """Look at every worker; gunicorn's master calls this again and again."""
         now = time.monotonic()
-        passed, self._last = min(now - self._last, 2 * TICK), now
-        away = 0
+        passed, self._last = min(now - self._last, 5 * TICK), now
+        needed = leaving = 0
         for pid, worker in list(self.WORKERS.items()):
             look = self._looks.setdefault(pid, Look())
             self._see(look, worker, passed)
-            away += self._judge(pid, look, worker)
+            if self._judge(pid, look, worker):
+                needed += 1
+            elif worker.slate.leaving:
+                leaving += 1
+        if needed >= self._kept[0] or now > self._kept[1]:
+            self._kept = needed, now + KEEP
+        away = self._kept[0] + leaving
         self._away = min(away, self._spares(away))
+
+    def manage_workers(self) -> None:
+        if time.monotonic() >= self._retry[1]:
+            super().manage_workers()
 
     def _see(self, look: Look, worker: Any, passed: float) -> None:
         beats = worker.slate.beats
@@ -99,30 +119,35 @@ class Arbiter(arbiter.Arbiter):
         look.beats = beats
         if look.dying is not None:
             look.dying += passed
+        if worker.slate.serving and not look.served:
+            look.served = True
+            self._retry = RETRY, self._retry[1]
 
     def _judge(self, pid: int, look: Look, worker: Any) -> bool:
-        """Whether another must stand in for the worker."""
+        """Whether the worker can take no request, so that another must stand in for it."""
         if look.dying is not None:
             if look.dying >= DUMP:
                 self.kill_worker(pid, signal.SIGKILL)
             return True
-        slate = worker.slate
-        if not slate.serving:
+        if not worker.slate.serving:
             if look.age > BOOT:
                 self._end(pid, look, f"has not loaded the app in {BOOT:g} s", "boot")
             return False
+        if look.silent >= self._patience(worker):
+            self._end(pid, look, f"no sign of life for {look.silent:.0f} s", "frozen")
+            return True
         still = look.silent >= STILL
-        if still:
-            allowed = max((it.allowed for it in slate.served()), default=0.0) or self._usual()
-            if allowed and look.silent >= allowed:
-                self._end(pid, look, f"no sign of life for {look.silent:.0f} s", "frozen")
-                return True
-        held = slate.held and not still
-        self._tell(pid, look, "still" if still else "held" if held else "")
-        return bool(still or held or slate.leaving)
+        held = worker.slate.held and not still
+        if look.silent >= TELL or not still:
+            self._tell(pid, look, "still" if still else "held" if held else "")
+        return still or held
 
-    def _usual(self) -> float:
-        return float(self.worker_class.deadlines_of.usual)
+    def _patience(self, worker: Any) -> float:
+        """The seconds that the worker may stand still: the longest deadline of what it serves."""
+        allowed = [it.allowed for it in worker.slate.served()] or [
+            float(self.worker_class.deadlines_of.usual)
+        ]
+        return max(TELL, *allowed) if all(allowed) else math.inf
 
     def _tell(self, pid: int, look: Look, news: str) -> None:
         if news == look.told:
@@ -131,7 +156,7 @@ class Arbiter(arbiter.Arbiter):
             self.log.warning(
                 "worker (pid %d): no sign of life for %g s, another stands in for it%s",
                 pid,
-                STILL,
+                TELL,
                 self._served(pid),
             )
         elif news == "held":
@@ -172,11 +197,20 @@ class Arbiter(arbiter.Arbiter):
         before = dict(self.WORKERS)
         try:
             super().reap_workers()
-        except HaltServer:
+        except HaltServer as halt:
             if self.LISTENERS:  # it closes them first when it stops
-                raise
+                if not any(it.slate.serving for it in self.WORKERS.values()):
+                    raise
+                self._try_later(halt)
         for pid in before.keys() - self.WORKERS.keys():
             self._bury(pid, before[pid])
+
+    def _try_later(self, halt: HaltServer) -> None:
+        """A worker cannot start, and others serve: what is wrong may pass."""
+        pause = self._retry[0]
+        self.log.error("%s Others serve; it is tried again in %g s", halt.reason, pause)
+        self._retry = min(2 * pause, MOST_RETRY), time.monotonic() + pause
+        self.SIG_QUEUE.put_nowait(signal.SIGCHLD)  # more may have died
 
     def _bury(self, pid: int, worker: Any) -> None:
         look = self._looks.pop(pid, Look())

@@ -15,7 +15,7 @@ from luggage.web.jobs import Job, Jobs
 from luggage.web.slate import Slate
 
 TICK = 0.05  # seconds
-IDLE = 0.25  # seconds, while there is nothing to watch
+IDLE = 0.1  # seconds, while there is nothing to watch
 GAP = 0.5  # seconds beyond a tick: the machine slept, or nobody here could run
 PATIENCE = 0.15  # seconds that a request has to end when it was told
 WEIGH = 1.0  # seconds between looks at the memory

@@ -105,7 +105,7 @@ def test_a_worker_that_comes_to_itself_is_not_killed(made: Made) -> None:
         assert running.get("/")[0] == 200
         os.kill(worker, signal.SIGCONT)
         running.wait_for("goes on")
-        wait_until(lambda: len(workers(running)) == 1)
+        wait_until(lambda: len(workers(running)) == 1, 40)
         assert "killed" not in running.text
         assert running.get("/")[0] == 200
 
@@ -138,6 +138,23 @@ def test_a_worker_that_dies_is_told_of_with_what_it_served(made: Made) -> None:
         running.wait_for(r"died while it served:")
         running.wait_for(r"GET /died deadly")
         wait_until(lambda: ask(running, "/")[0] == 200)
+
+
+def test_a_worker_that_cannot_start_takes_no_other_with_it(made: Made) -> None:
+    """One serves on, and the other is tried again until it starts."""
+    with started(made, WEB_CONCURRENCY="2") as running:
+        running.wait_for("gunicorn: ready")
+        wait_until(lambda: len(workers(running)) == 2)
+        assert [ask(running, "/")[0] for _ in range(20)] == [200] * 20
+        (made.folder / "broken").touch()
+        os.kill(workers(running)[1], signal.SIGKILL)
+        running.wait_for(r"Others serve; it is tried again in 1 s")
+        running.wait_for(r"Others serve; it is tried again in 2 s")
+        assert running.get("/")[0] == 200
+        (made.folder / "broken").unlink()
+        wait_until(lambda: len(workers(running)) == 2)
+        assert len(running.children("gunicorn")) == 1
+        assert running.text.count("gunicorn: ready") == 1
 
 
 def test_a_worker_that_grows_is_replaced_without_losing_a_request(made: Made) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from deploy_under_test import config
 from luggage import web
@@ -22,6 +23,8 @@ if os.environ.get("APP_DOES") == "yawn":
     time.sleep(1)
 if os.environ.get("APP_DOES") == "sleep":
     time.sleep(7)
+if Path("broken").exists():
+    raise RuntimeError("the app is broken")
 if os.environ.get("APP_DOES") == "look":
     # What it starts would inherit these.
     left = []
@@ -92,4 +95,8 @@ def _app(environ, start_response) -> Iterable[bytes]:
     return [body]
 
 
-app = web.endpoints(_app, version=web.version("deploy_under_test"))
+app = web.endpoints(
+    _app,
+    version=web.version("deploy_under_test"),
+    management=bool(os.environ.get("APP_MANAGEMENT")),
+)
