@@ -5,9 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
 from luggage import board
@@ -16,19 +15,23 @@ from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
 from luggage.errors import LuggageError, all_wrong
 from luggage.run import (
-    Loop,
-    Web,
     claim,
+    first,
     handover,
     inherit,
+    kin,
     listen,
     metered,
+    places,
+    private,
     proven,
     state,
     table,
     warm,
 )
 from luggage.run import settings as typed
+from luggage.run.entries import Entry
+from luggage.run.writer import Writer
 from luggage.web import asking, version
 
 EXAMPLES = """\
@@ -42,11 +45,11 @@ variables:
 HUP starts the web server anew, as `ctl reload` does.
 
 exit status: 0 after TERM or INT; 1 where something is wrong before anything is started; that
-of the web server where it dies five times in a row without having become ready.
+of a check or a release that fails; that of the web server where it crash-loops: it dies five
+times within a minute, or in a row without having become ready.
 """
 
 STDOUT = 1  # sys.stdout is None where it was closed at first
-LOCAL = "127.0.0.1"
 STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 FIRST = 0.5  # seconds that the web server has to itself, before all else is started
 LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
@@ -60,7 +63,7 @@ class Openable(Protocol):
 
 def main(
     argv: list[str],
-    processes: Sequence[Web | Loop],
+    processes: Sequence[Entry],
     secrets: Openable | None = None,
     *,
     settings: Sequence[type[Any]] = (),
@@ -87,17 +90,13 @@ def main(
         raise LuggageError(all_wrong(wrong), typed.HINT)
     server = typed.read(typed.Server, os.environ)
     wanted = table.expand(processes, os.environ, find(package))
-    places = _places(wanted, server, settings)
+    where = places.places(wanted, server, settings, os.environ)
     web = next((process for process in wanted if process.web), None)
     if web is not None:
         warm.begin(os.environ, current().command(web.command))
     claim(os.environ, prove=False)
     with contextlib.ExitStack() as stack:
-        waiting = warm.taken(os.environ)
-        if waiting is not None:
-            stack.callback(waiting.end)
-            if web is None:
-                waiting.end()
+        waiting = _waiting(stack, wanted=web is not None)
         proved = proven.prove(os.environ, secrets)
         opened = secrets.open() if secrets is not None else None
         if check is not None:
@@ -110,24 +109,34 @@ def main(
             metered.FOLDER: str(folder / metered.PART),
             asking.VARIABLE: str(folder / asking.SOCKET),
         }
-        listeners = {
-            command: stack.enter_context(listen.listen(host, port, variable))
-            for command, (variable, host, port) in places.items()
-        }
-        pages, told = _management(server, stack)
+        rooms = stack.enter_context(private.private(folder, os.environ))
+        listeners = places.taken(where, stack)
+        pages, told = places.management(server, os.environ, stack)
         # Heard when there is somebody who stops in order what is started from here on.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
-        started = _started(wanted, waiting, listeners)
+        write = Writer(STDOUT)
+        status = _steps(wanted, server, rooms, write)
+        if status is not None:
+            write.flush(LAST_LINES)
+            return status
+        places.opened(where, listeners)
+        started = first.lives(
+            wanted,
+            waiting,
+            command=_command,
+            environ=os.environ,
+            listeners=listeners,
+            rooms=rooms,
+        )
         if started:
             # Importing Twisted takes a processor for as long as the web server still needs.
             inherit.await_ready(started[0], FIRST, STOP)
         from luggage.run import supervise  # noqa: PLC0415
-        from luggage.run.writer import Writer  # noqa: PLC0415
 
-        write = Writer(STDOUT)
+        staying = [process for process in wanted if process.stays]
         supervisor = supervise.Supervisor(
-            wanted,
-            command=lambda process: current().command(process.command, *process.arguments),
+            staying,
+            command=_command,
             environ=os.environ,
             folder=folder,
             board=seen,
@@ -135,15 +144,15 @@ def main(
             management=pages,
             write=write,
             started=started,
+            rooms=rooms,
             version=version(package),
         )
-        where = listen.url(server.host, server.port) if web is not None else "no web server"
-        names = ", ".join(process.name for process in wanted)
+        page = listen.url(server.host, server.port) if web is not None else "no web server"
         environment = f", environment {opened.environment}" if opened is not None else ""
         if proved.kind != "checkout" or proved.asked:
-            supervisor.output.say(str(proved))
-        supervisor.output.say(f"{where}{environment}: starting {names}")
-        supervisor.output.say(told)
+            supervisor.say(str(proved))
+        supervisor.say(f"{page}{environment}: starting {', '.join(it.name for it in staying)}")
+        supervisor.say(told)
         if waiting is not None and started:
             waiting.let_be()
         status = supervisor.run()
@@ -151,66 +160,33 @@ def main(
         return status
 
 
-def _management(
-    server: typed.Server, stack: contextlib.ExitStack
-) -> tuple[socket.socket | None, str]:
-    """The socket of the management pages, which `stack` closes, and where they are; or why not."""
-    if server.management_port == 0:
-        return None, ""
-    host, named = server.management_host or server.host, "HOST"
-    if server.management_host:
-        named = "MANAGEMENT_HOST"
-    wanted = bool(os.environ.get("MANAGEMENT_PORT"))
-    pages, why = listen.management(host, server.management_port, named, wanted=wanted)
-    stack.enter_context(pages or contextlib.nullcontext())
-    return pages, why or f"management: {listen.url(host, server.management_port)}-/status"
+def _waiting(stack: contextlib.ExitStack, *, wanted: bool) -> warm.Waiting | None:
+    """The web server's process, which waits for its turn, and is gone with `stack`."""
+    waiting = warm.taken(os.environ)
+    if waiting is not None:
+        stack.callback(waiting.end)
+        if not wanted:
+            waiting.end()
+    return waiting
 
 
-def _started(
-    wanted: Sequence[table.Process],
-    waiting: warm.Waiting | None,
-    listeners: Mapping[str, socket.socket],
-) -> list[inherit.Started]:
-    """The first lives of all that serve, and so are waited for: the web server's comes first.
-
-    None where no web server waits for its turn: then all start in the usual way.
-    """
-    web = next((process for process in wanted if process.web), None)
-    if waiting is None or web is None:
-        return []
-    lives = [inherit.hand_over(waiting, web, os.environ, listeners[web.command].fileno())]
-    if lives[0] is not None:
-        lives += [
-            inherit.start(
-                process,
-                current().command(process.command, *process.arguments),
-                os.environ,
-                listeners[process.command].fileno(),
-            )
-            for process in wanted
-            if process.port
-        ]
-    return [life for life in lives if life is not None]
+def _command(process: table.Process) -> list[str]:
+    return current().command(process.command, *process.arguments)
 
 
-def _places(
-    wanted: Sequence[table.Process], server: typed.Server, settings: Sequence[type[Any]]
-) -> dict[str, tuple[str, str, int]]:
-    """Where each command that serves listens: variable, host and port; no port twice."""
-    places = {}
-    for process in wanted:
-        if process.web:
-            places[process.command] = ("PORT", server.host, server.port)
-        elif process.port:
-            port = typed.value(process.port, settings, os.environ)
-            places[process.command] = (process.port, LOCAL, port)
-    variables: dict[int, str] = {}
-    for variable, _, port in places.values():
-        if variables.setdefault(port, variable) != variable:
-            raise LuggageError(
-                f"{variables[port]} and {variable}: both are {port}", f"set {variable} to another"
-            )
-    return places
+def _steps(
+    wanted: Sequence[table.Process], server: typed.Server, rooms: private.Private, write: Writer
+) -> int | None:
+    """Run checks and releases, if there are any; the exit status where that is all."""
+    if all(process.stays for process in wanted):
+        return None
+    from luggage.run import before, steps  # noqa: PLC0415 - where there are none, nobody waits
+    from luggage.run.output import Output  # noqa: PLC0415
+
+    kin.adopt_orphans()
+    output = Output(write, [process.name for process in wanted], server.log_format)
+    ran = steps.Steps(command=_command, environ=os.environ, output=output, rooms=rooms, stop=STOP)
+    return before.passed(wanted, ran, output)
 
 
 def _warn_of_a_kept_key() -> None:

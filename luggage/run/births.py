@@ -11,6 +11,7 @@ from luggage.run.adopt import Adopted
 from luggage.run.child import Child, given
 from luggage.run.heart import VARIABLE as HEART
 from luggage.run.inherit import Started
+from luggage.run.private import Private, Room
 
 
 class Births:
@@ -18,7 +19,7 @@ class Births:
 
     `descriptors` may be inherited: a process gets one when the variable beside it holds its number
     in the process's environment. `started` are first lives that run already. Those of the processes
-    `tell` become ready.
+    `tell` become ready. Each has a room out of `rooms`, where there are any.
     """
 
     def __init__(
@@ -29,10 +30,12 @@ class Births:
         tell: Collection[str],
         descriptors: Collection[tuple[str, int]],
         started: Iterable[Started],
+        rooms: Private | None,
     ) -> None:
         self._monitor = monitor
         self._reactor = reactor
         self._tell = tell
+        self._rooms = rooms
         self._descriptors = tuple(descriptors)
         self._started = {it.name: it for it in started}
         self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
@@ -49,20 +52,22 @@ class Births:
         started = self._started.pop(name, None)
         if started is not None:
             child = Child(self._monitor, name, started.ready, self._reactor, started.heart)
-            child.since = started.since
+            child.since, child.room = started.since, started.room
 
             def adopt() -> None:
                 Adopted(self._reactor, child, started.pid, started.pipes)
 
             child.begin = adopt
             return child
-        environ = dict(process.env)
+        room = self._rooms.begin(name) if self._rooms is not None else Room()
+        environ = process.env | dict(room.variables)
         heart = inherit.heart(self._monitor.records[name].process)
         own = [(HEART, heart.descriptor)] if heart is not None else []
         environ.update({variable: str(number) for variable, number in own})
         inherited = [*self._descriptors, *own]
         files, ready = given(environ, inherited, self._null, name in self._tell)
         child = Child(self._monitor, name, ready, self._reactor, heart)
+        child.room = room
         place = {"path": process.cwd, "uid": process.uid, "gid": process.gid}
 
         def spawn() -> None:
@@ -71,6 +76,11 @@ class Births:
 
         child.begin = spawn
         return child
+
+    def over(self, child: Child) -> None:
+        """Nothing of this life is left."""
+        if self._rooms is not None:
+            self._rooms.end(child.room)
 
     def begin(self, child: Child) -> None:
         """Begin this life; one that cannot be is told, and has ended as soon as all is at rest."""

@@ -17,6 +17,7 @@ from twisted.internet import error, protocol
 
 from luggage.run.heart import Heart
 from luggage.run.inherit import READY
+from luggage.run.private import Room
 
 PIPE = 128  # reads of 8 KiB: more than any pipe holds
 
@@ -27,7 +28,7 @@ class Child(protocol.ProcessProtocol):
     It has a `heart` where it beats. `ready` is the descriptor on which it tells that it is; None
     where it does not. `since` is the time of its start, by `clock`, and `begin` starts it. Where a
     life is not the current one of its process, `on_ready` and `on_exit` are told of it, the latter
-    in words. `why` stands before the words of its end.
+    in words. `why` stands before the words of its end. `room` is what it has for itself.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Child(protocol.ProcessProtocol):
         self.on_ready: Callable[[], None] | None = None
         self.on_exit: Callable[[str], None] | None = None
         self.begin: Callable[[], None] = lambda: None
+        self.room = Room()
         self._group = 0
         self._ready = ready
         self._lines = {number: monitor.output.stream() for number in (1, 2)}
@@ -174,18 +176,3 @@ def given(
     ready = max(files) + 1
     environ[READY] = str(ready)
     return files | {ready: "r"}, ready
-
-
-def how(code: int | None, number: int | None) -> str:
-    """How a process ended, in words."""
-    if number is None:
-        return f"exited with status {code or 0}"
-    try:
-        return f"killed by signal {number} ({signal.Signals(number).name})"
-    except ValueError:
-        return f"killed by signal {number}"
-
-
-def status(code: int | None, number: int | None) -> int:
-    """The exit status that tells of a crashed process: its own; 128 + N for signal N; never 0."""
-    return 128 + number if number is not None else (code or 1)

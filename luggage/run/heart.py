@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import mmap
 import os
-from dataclasses import dataclass, field
 
 VARIABLE = "LUGGAGE_HEART_FD"
 LOOK = 0.5  # seconds between looks
@@ -42,7 +41,6 @@ def _inherited() -> memoryview | None:
     return memoryview(page).cast("Q")
 
 
-@dataclass
 class Heart:
     """The page of one life, and for how long it has been silent.
 
@@ -50,13 +48,12 @@ class Heart:
     first beat `grace` seconds of silence are allowed, then `beat`.
     """
 
-    beat: float
-    grace: float
-    silent: float = 0.0
-    begun: bool = False
-    descriptor: int = field(default_factory=lambda: os.memfd_create("luggage-heart"))
-
-    def __post_init__(self) -> None:
+    def __init__(self, beat: float, grace: float) -> None:
+        self._beat = beat
+        self._grace = grace
+        self.silent = 0.0
+        self.begun = False
+        self.descriptor = os.memfd_create("luggage-heart")
         os.write(self.descriptor, bytes(_SIZE))
         self._page = mmap.mmap(self.descriptor, _SIZE)
         self._seen = bytes(_SIZE)
@@ -64,7 +61,7 @@ class Heart:
     @property
     def allowed(self) -> float:
         """Seconds of silence."""
-        return self.beat if self.begun else self.grace
+        return self._beat if self.begun else self._grace
 
     def look(self, passed: float) -> bool:
         """Whether it has beaten since the last look, `passed` seconds ago.

@@ -16,6 +16,7 @@ from luggage.run.heart import VARIABLE as HEART
 from luggage.run.heart import Heart
 from luggage.run.listen import VARIABLE as LISTEN
 from luggage.run.notify import VARIABLES as SYSTEMD
+from luggage.run.private import Room
 from luggage.run.spawn import spawn
 from luggage.run.table import Process
 from luggage.run.warm import Waiting
@@ -32,15 +33,16 @@ NOT_INHERITED = SYSTEMD | frozenset(
 @dataclass(frozen=True)
 class Started:
     """The first life of the process `name`: its pid, since when it runs, its own descriptors of
-    output → those here, the one of them on which it tells that it is ready, if it does, and its
-    heart, if it has one."""
+    output → those here, the one of them on which it tells that it is ready, if it does, its heart,
+    if it has one, and its room."""
 
     name: str
     pid: int
     since: float
     pipes: Mapping[int, int]
     ready: int | None
-    heart: Heart | None = None
+    heart: Heart | None
+    room: Room
 
 
 def await_ready(started: Started, seconds: float, signals: Collection[int]) -> None:
@@ -62,10 +64,10 @@ def names(process: Process, environ: Mapping[str, str]) -> list[str]:
 
 
 def variables(
-    process: Process, environ: Mapping[str, str], listener: int | None
+    process: Process, environ: Mapping[str, str], listener: int | None, room: Room
 ) -> tuple[dict[str, str], list[int]]:
     """The environment that the monitor starts `process` in, and the descriptors that go with it."""
-    own = {name: environ[name] for name in names(process, environ)}
+    own = {name: environ[name] for name in names(process, environ)} | dict(room.variables)
     own.setdefault("PATH", os.defpath)
     own[kin.SUPERVISOR] = str(os.getpid())
     if listener is not None:
@@ -74,13 +76,13 @@ def variables(
 
 
 def hand_over(
-    waiting: Waiting, process: Process, environ: Mapping[str, str], listener: int
+    waiting: Waiting, process: Process, environ: Mapping[str, str], listener: int, room: Room
 ) -> Started | None:
     """Let `waiting` be the first life of `process`, which serves the socket `listener`.
 
     None where it cannot be: it is gone then.
     """
-    own, kept = variables(process, environ, listener)
+    own, kept = variables(process, environ, listener, room)
     ready = max([*kept, 2]) + 1
     own[READY] = str(ready)
 
@@ -89,22 +91,26 @@ def hand_over(
         waiting.go(process.arguments, own, files)
         return pid
 
-    started = _started(process, go, kept, ready)
+    started = _started(process, go, kept, room, ready=ready)
     if started is None:
         waiting.end()
     return started
 
 
 def start(
-    process: Process, words: list[str], environ: Mapping[str, str], listener: int | None
+    process: Process,
+    words: list[str],
+    environ: Mapping[str, str],
+    listener: int | None,
+    room: Room,
 ) -> Started | None:
     """The first life of a `process` that does not tell when it is ready; None where it has none."""
-    own, kept = variables(process, environ, listener)
+    own, kept = variables(process, environ, listener, room)
     beats = heart(process)
     if beats is not None:
         own[HEART] = str(beats.descriptor)
         kept.append(beats.descriptor)
-    return _started(process, lambda files: spawn(words, own, files), kept, None, beats)
+    return _started(process, lambda files: spawn(words, own, files), kept, room, beats=beats)
 
 
 def heart(process: Process) -> Heart | None:
@@ -116,7 +122,9 @@ def _started(
     process: Process,
     begin: Callable[[Mapping[int, int]], int],
     kept: list[int],
-    ready: int | None,
+    room: Room,
+    *,
+    ready: int | None = None,
     beats: Heart | None = None,
 ) -> Started | None:
     pipes: dict[int, int] = {}
@@ -135,4 +143,4 @@ def _started(
     finally:
         for pipe in given.values():
             os.close(pipe)
-    return Started(process.name, pid, since, pipes, ready, beats)
+    return Started(process.name, pid, since, pipes, ready, beats, room)

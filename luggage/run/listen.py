@@ -39,6 +39,11 @@ def listen(host: str, port: int, variable: str = "PORT", named: str = "HOST") ->
 
     `variable` is the one that sets the port, and `named` the host.
     """
+    return opened(bound(host, port, variable, named), host, port, variable, named)
+
+
+def bound(host: str, port: int, variable: str = "PORT", named: str = "HOST") -> socket.socket:
+    """As `listen`, but it does not listen yet: nobody else can, and clients are refused."""
     where = f"{address(host, port)}"
     try:
         family, kind, protocol, _, name = socket.getaddrinfo(
@@ -53,9 +58,21 @@ def listen(host: str, port: int, variable: str = "PORT", named: str = "HOST") ->
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(name)
+    except OSError as error:
+        listener.close()
+        raise LuggageError(f"{where}: {_reason(error)}", _hint(error, variable, named)) from error
+    return listener
+
+
+def opened(
+    listener: socket.socket, host: str, port: int, variable: str = "PORT", named: str = "HOST"
+) -> socket.socket:
+    """The same socket, which listens; raises LuggageError where another was quicker."""
+    try:
         listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
+        where = address(host, port)
         raise LuggageError(f"{where}: {_reason(error)}", _hint(error, variable, named)) from error
     return listener
 

@@ -15,10 +15,12 @@ from twisted.runner.procmon import ProcessMonitor
 
 from luggage.run import kin, policy
 from luggage.run.births import Births
-from luggage.run.child import Child, how, status
+from luggage.run.child import Child
+from luggage.run.ending import how, status
 from luggage.run.inherit import Started
 from luggage.run.orders import Orders
 from luggage.run.output import Output
+from luggage.run.private import Private
 from luggage.run.record import Record
 from luggage.run.rounds import Rounds
 from luggage.run.stopping import Stopping
@@ -30,8 +32,8 @@ class Monitor(Orders, ProcessMonitor):
 
     `processes` are the table's; others may be added by hand. Those that are `web` serve requests:
     they are stopped before the others, and a crash loop of one ends everything, by `crashed(name,
-    status)`. `descriptors` and `started` are as in `Births`. `changed` is called whenever a state
-    is another.
+    status)`. `descriptors`, `started` and `rooms` are as in `Births`. `changed` is called
+    whenever a state is another.
 
     A process has one current life, in `protocols`; `lives` are all that run, and `lingering` those
     that are gone but whose output is open still.
@@ -49,6 +51,7 @@ class Monitor(Orders, ProcessMonitor):
         crashed: Callable[[str, int], None],
         say: Callable[[str], None],
         started: Iterable[Started] = (),
+        rooms: Private | None = None,
         wall: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(reactor)
@@ -64,7 +67,12 @@ class Monitor(Orders, ProcessMonitor):
         self._table = {process.name: process for process in processes}
         self._first = frozenset(name for name, process in self._table.items() if process.web)
         self.births = Births(
-            self, reactor, tell=self._first, descriptors=descriptors, started=started
+            self,
+            reactor,
+            tell=self._first,
+            descriptors=descriptors,
+            started=started,
+            rooms=rooms,
         )
         self._crashed = crashed
         self._wall = wall
@@ -220,6 +228,7 @@ class Monitor(Orders, ProcessMonitor):
     def ended(self, child: Child) -> None:
         """A process is gone, and everything that held its output as well."""
         self.lingering.discard(child)
+        self.births.over(child)
         self._advance()
 
     # -- stopping

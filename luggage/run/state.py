@@ -17,7 +17,7 @@ VARIABLE = "LUGGAGE_RUN"
 NAME = "luggage"
 USUAL = Path("/run")
 LOCK = "lock"
-PARTS = ("config", "messages", "metrics")
+PARTS = ("config", "messages", "metrics", "private")
 SOCKETS = ("control", "management")
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
 

@@ -30,6 +30,7 @@ from luggage.run.notify import Notify
 from luggage.run.operating import Operating
 from luggage.run.output import Output
 from luggage.run.overall import Overall
+from luggage.run.private import Private
 from luggage.run.receiver import Tolerant, guarded
 from luggage.run.reload import Reload
 from luggage.run.table import Process
@@ -64,6 +65,7 @@ class Supervisor:
         management: socket.socket | None,
         write: Callable[[bytes], object],
         started: Sequence[inherit.Started] = (),
+        rooms: Private | None = None,
         version: Mapping[str, object],
     ) -> None:
         web = [listeners.get(process.command) for process in processes if process.web]
@@ -94,6 +96,7 @@ class Supervisor:
             crashed=self._crash,
             say=self.say,
             started=started,
+            rooms=rooms,
         )
         self.system = Overall(
             monitor=self.monitor,

@@ -13,7 +13,7 @@ from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from luggage.run import child
+from luggage.run import ending
 from luggage.run.child import Child
 from luggage.run.monitor import Monitor
 from luggage.run.output import Output
@@ -66,7 +66,7 @@ def world() -> Iterator[World]:
     made = Monitor(
         reactor,
         Output(lambda _: None, []),
-        processes=[Process("gunicorn", "gunicorn", web=True), Process("loop", "loop")],
+        processes=[Process("gunicorn", "gunicorn", kind="web"), Process("loop", "loop")],
         descriptors=[
             ("LUGGAGE_KEY_FD", 40),
             ("LUGGAGE_LISTEN_FD", 41),
@@ -140,8 +140,8 @@ def test_a_loop_is_never_a_crash_of_everything(world: World) -> None:
 )
 def test_how_a_process_ended(ended: tuple[int | None, int | None], words: str, status: int) -> None:
     """Status or signal in words; a crash's status is never 0."""
-    assert child.how(*ended) == words
-    assert child.status(*ended) == status
+    assert ending.how(*ended) == words
+    assert ending.status(*ended) == status
 
 
 class Reader:

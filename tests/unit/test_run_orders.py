@@ -22,7 +22,7 @@ def world() -> Iterator[World]:
         reactor,
         Output(lambda _: None, []),
         processes=[
-            Process("gunicorn", "gunicorn", web=True),
+            Process("gunicorn", "gunicorn", kind="web"),
             Process("loop", "loop", needed=True),
         ],
         descriptors=[],

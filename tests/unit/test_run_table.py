@@ -17,7 +17,7 @@ def test_every_entry_becomes_processes_in_order() -> None:
     asked = (run.Loop("standin"), run.Web("a.b:app"), run.Loop("loop", copies=2))
     assert table.expand(asked, {}, COMMANDS) == [
         Process("standin", "standin"),
-        Process("gunicorn", "gunicorn", ("a.b:app",), web=True),
+        Process("gunicorn", "gunicorn", ("a.b:app",), kind="web"),
         Process("loop.1", "loop"),
         Process("loop.2", "loop"),
     ]

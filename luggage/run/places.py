@@ -1,0 +1,70 @@
+"""Processes and settings → where each that serves listens, and its socket."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from luggage.errors import LuggageError
+from luggage.run import listen
+from luggage.run import settings as typed
+from luggage.run.table import Process
+
+LOCAL = "127.0.0.1"
+
+Places = Mapping[str, tuple[str, str, int]]
+
+
+def places(
+    wanted: Sequence[Process],
+    server: typed.Server,
+    settings: Sequence[type[Any]],
+    environ: Mapping[str, str],
+) -> Places:
+    """Where each command that serves listens: variable, host and port; no port twice."""
+    found = {}
+    for process in wanted:
+        if process.web:
+            found[process.command] = ("PORT", server.host, server.port)
+        elif process.port:
+            port = typed.value(process.port, settings, environ)
+            found[process.command] = (process.port, LOCAL, port)
+    variables: dict[int, str] = {}
+    for variable, _, port in found.values():
+        if variables.setdefault(port, variable) != variable:
+            raise LuggageError(
+                f"{variables[port]} and {variable}: both are {port}", f"set {variable} to another"
+            )
+    return found
+
+
+def taken(found: Places, stack: contextlib.ExitStack) -> dict[str, socket.socket]:
+    """The sockets, by command, which `stack` closes: nobody else can listen there, and whoever
+    comes is refused, until `opened`."""
+    return {
+        command: stack.enter_context(listen.bound(host, port, variable))
+        for command, (variable, host, port) in found.items()
+    }
+
+
+def opened(found: Places, sockets: Mapping[str, socket.socket]) -> None:
+    """From now on, whoever comes waits until somebody serves."""
+    for command, (variable, host, port) in found.items():
+        listen.opened(sockets[command], host, port, variable)
+
+
+def management(
+    server: typed.Server, environ: Mapping[str, str], stack: contextlib.ExitStack
+) -> tuple[socket.socket | None, str]:
+    """The socket of the management pages, which `stack` closes, and where they are; or why not."""
+    if server.management_port == 0:
+        return None, ""
+    host, named = server.management_host or server.host, "HOST"
+    if server.management_host:
+        named = "MANAGEMENT_HOST"
+    wanted = bool(environ.get("MANAGEMENT_PORT"))
+    pages, why = listen.management(host, server.management_port, named, wanted=wanted)
+    stack.enter_context(pages or contextlib.nullcontext())
+    return pages, why or f"management: {listen.url(host, server.management_port)}-/status"
