@@ -9,6 +9,8 @@ import ctypes
 import json
 import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +24,14 @@ FILE = "FAILSAFE_FILE"  # the variable with the path of the big file
 LEAK = 32 << 20  # bytes that are never given back, for each request
 LARGE = 10_000_000  # bytes of what slow clients fetch
 PIECE = 65_536
+
+ORPHANS = """
+import os, sys, time
+for _ in range(int(sys.argv[1])):
+    if not os.fork():
+        time.sleep(1)
+        os._exit(0)
+"""
 
 _leaked: list[bytes] = []
 
@@ -101,6 +111,8 @@ def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[byt
         body = b"%d\n" % os.getpid()
     elif path.startswith("/sleep/"):
         time.sleep(float(path.removeprefix("/sleep/")))
+    elif path.startswith("/orphans/"):
+        subprocess.run([sys.executable, "-c", ORPHANS, path.removeprefix("/orphans/")], check=True)
     elif path in ACTS:
         ACTS[path]()
     return _answer(start_response, len(body), [body])

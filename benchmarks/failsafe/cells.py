@@ -212,7 +212,7 @@ def _measured(empty: Result, live: Live, fault: Fault, plan: Plan) -> Result:
 def judged(answers: Sequence[tuple[float, float | None, str]], plan: Plan) -> dict[str, Any]:
     """The figures of the good clients' answers: [due, seconds or None, what became of it]."""
     during = [it for it in answers if it[0] < plan.seconds]
-    after = [it for it in answers if it[0] >= plan.seconds + plan.tail - LAST]
+    after = [it for it in answers if it[0] >= plan.seconds + max(0, plan.tail - LAST)]
     took = sorted(it[1] for it in during if it[1] is not None)
     each: dict[int, list[bool]] = {}
     for at, seconds, _ in during:

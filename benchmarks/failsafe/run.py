@@ -115,7 +115,7 @@ def told(result: Result) -> str:
     """A cell on a line."""
     name = f"{result.server}/{result.fault}"
     if result.error:
-        return f"{name:<28} {result.error}"
+        return f"{name:<28} {result.error.splitlines()[-1]}, as its log tells"
     served = f"{report.percent(result.percent)} p99 {report.seconds(result.p99)}"
     after = "" if result.recovered else f", {report.percent(result.after)} after it"
     return f"{name:<28} {served}{after} ({result.answers}; bad: {result.bad or 'none'})"

@@ -69,7 +69,7 @@ class Server:
     peer: bool = False
 
 
-def _gunicorn(*words: str) -> Callable[[Place], list[str]]:
+def gunicorn(*words: str) -> Callable[[Place], list[str]]:
     def command(place: Place) -> list[str]:
         return [str(place.python), "-m", "gunicorn", "-b", f"{HOST}:{place.port}", *words, APP]
 
@@ -87,8 +87,8 @@ def _tool(name: str, *words: str) -> Callable[[Place], list[str]]:
 def _supervised(*words: str) -> Callable[[Place], list[str]]:
     def command(place: Place) -> list[str]:
         file = place.folder / "supervisord.conf"
-        gunicorn = " ".join(_gunicorn(*words)(place))
-        file.write_text(SUPERVISORD.format(folder=place.folder, command=gunicorn))
+        served = " ".join(gunicorn(*words)(place))
+        file.write_text(SUPERVISORD.format(folder=place.folder, command=served))
         return [str(place.python), "-m", "supervisor.supervisord", "-c", str(file)]
 
     return command
@@ -120,8 +120,8 @@ SERVERS = (
             "LUGGAGE_RUN": str(place.folder / "run"),
         },
     ),
-    Server("gunicorn", "gunicorn", "`gunicorn app:app`: one worker, no threads", _gunicorn()),
-    Server("tuned", "gunicorn, tuned", f"`gunicorn {' '.join(TUNED)}`", _gunicorn(*TUNED)),
+    Server("gunicorn", "gunicorn", "`gunicorn app:app`: one worker, no threads", gunicorn()),
+    Server("tuned", "gunicorn, tuned", f"`gunicorn {' '.join(TUNED)}`", gunicorn(*TUNED)),
     Server(
         "uwsgi", "uWSGI, tuned", f"`uwsgi {' '.join(UWSGI)}`", _tool("uwsgi", *UWSGI), peer=True
     ),
@@ -157,6 +157,7 @@ class Live:
     process: subprocess.Popen[bytes]
     place: Place
     log: Path
+    environ: Mapping[str, str]
 
     @property
     def port(self) -> int:
@@ -252,7 +253,7 @@ def running(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    live = Live(process, place, log)
+    live = Live(process, place, log, environ)
     try:
         live.await_page()
         yield live

@@ -60,12 +60,10 @@ def memory(processes: Collection[Process]) -> float:
     return sum(_memory(process.pid) for process in processes) / (1 << 20)
 
 
-def threads(pid: int) -> int:
-    """How many threads a process has; 0 where it is gone."""
-    try:
-        return len(list((PROC / str(pid) / "task").iterdir()))
-    except OSError:
-        return 0
+def gone(pid: int) -> bool:
+    """Whether a process has ended."""
+    found = _process(PROC / str(pid))
+    return found is None or found.zombie
 
 
 def end(processes: Collection[Process] = ()) -> None:
@@ -88,14 +86,17 @@ def end(processes: Collection[Process] = ()) -> None:
 
 
 def _all() -> list[Process]:
-    found = []
-    for folder in PROC.iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                # The name, in brackets, may hold anything.
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                found.append(Process(int(folder.name), int(fields[1]), fields[0], int(fields[19])))
-    return found
+    found = (_process(folder) for folder in PROC.iterdir() if folder.name.isdigit())
+    return [process for process in found if process is not None]
+
+
+def _process(folder: Path) -> Process | None:
+    try:
+        # The name, in brackets, may hold anything.
+        fields = (folder / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return Process(int(folder.name), int(fields[1]), fields[0], int(fields[19]))
 
 
 def _memory(pid: int) -> int:

@@ -1,4 +1,4 @@
-"""Run the web server, supervised."""
+"""Run the web server, supervised; with the argument `loop`, a loop as well."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from luggage.commands import start
 
 MAIN_OK = True
 
-PROCESSES = (run.Web("failsafe_deploy.wsgi:app"),)
+WEB = run.Web("failsafe_deploy.wsgi:app")
 
 
 def main(argv: list[str]) -> int:
-    """Run PROCESSES until told to stop."""
-    return start.main(argv, PROCESSES)
+    """Run them until told to stop."""
+    loops = [run.Loop("loop")] if argv[1:] == ["loop"] else []
+    return start.main(argv[:1], [WEB, *loops])
