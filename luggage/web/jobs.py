@@ -24,6 +24,7 @@ class Job:
 
     __slots__ = (
         "allowed",
+        "began",
         "connection",
         "phase",
         "place",
@@ -40,7 +41,8 @@ class Job:
         self.connection = connection
         self.phase = CLIENT
         self.since = now  # that it is in this phase
-        self.spent = 0.0  # seconds in the app's hands before that
+        self.spent = 0.0  # seconds in the app's hands before that, since it last gave something
+        self.began = 0.0
         self.allowed = 0.0
         self.what = ""
         self.thread = 0
@@ -151,7 +153,7 @@ class Jobs:
                 self._waiting -= 1
             job.what, job.allowed, job.spent = what, allowed, 0.0
             job.told, job.stuck, job.untold = 0.0, False, True
-            job.since = self._clock()
+            job.since = job.began = self._clock()
             job.phase = APP
         job.place = self._slate.begin(what, job.since, allowed)
 
@@ -167,6 +169,10 @@ class Jobs:
             if self._waiting:
                 self._room.notify()
 
+    def gave(self, job: Job) -> None:
+        """The app has given a part of its answer: it may take as long for the next one."""
+        job.untold, job.spent = False, 0.0
+
     def resume(self, job: Job) -> None:
         """It is in the app's hands again; one that is overdue is told again."""
         with self._lock:
@@ -174,11 +180,11 @@ class Jobs:
             job.told = 0.0
 
     def leave(self, job: Job) -> float:
-        """The app has done with it; returns the seconds that it took. Once more does nothing."""
+        """The app has done with it; returns the seconds since it got it."""
         self.pause(job)
         place, job.place = job.place, -1
         self._slate.end(place)
-        return job.spent
+        return self._clock() - job.began
 
     # -- the watch
 

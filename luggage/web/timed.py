@@ -90,7 +90,7 @@ class Turn:
         write = self._start_response(status, headers, exc_info)
 
         def waiting(data: bytes) -> object:
-            self.job.untold = False
+            self.jobs.gave(self.job)
             self.jobs.pause(self.job)
             try:
                 return write(data)
@@ -150,7 +150,7 @@ class Parts:
             finally:
                 turn.jobs.pause(turn.job)
             if part:
-                turn.job.untold = False
+                turn.jobs.gave(turn.job)
             return part
         except Overdue:
             turn.end(503)

@@ -114,7 +114,22 @@ def test_only_the_apps_time_counts(jobs: Jobs, clock: Clock, connection: socket.
     assert jobs.late() == []
     clock.now += 2
     assert jobs.late() == [job]
-    assert jobs.leave(job) == pytest.approx(11)
+    assert jobs.leave(job) == pytest.approx(111)
+
+
+def test_each_part_of_an_answer_has_the_whole_time(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    """A stream that goes on is not overdue, however long it is."""
+    job = entered(jobs, connection, allowed=10)
+    for _ in range(5):
+        clock.now += 9
+        jobs.pause(job)
+        jobs.gave(job)
+        jobs.resume(job)
+    assert jobs.late() == []
+    clock.now += 11
+    assert jobs.late() == [job]
 
 
 def test_time_in_which_nobody_could_run_is_forgiven(
