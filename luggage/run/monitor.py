@@ -13,10 +13,10 @@ from typing import Any
 
 from twisted.runner.procmon import ProcessMonitor
 
-from luggage.run import kin, policy
+from luggage.run import kin, sequel
 from luggage.run.births import Births
 from luggage.run.child import Child
-from luggage.run.ending import how, status
+from luggage.run.ending import how
 from luggage.run.inherit import Started
 from luggage.run.orders import Orders
 from luggage.run.output import Output
@@ -65,17 +65,17 @@ class Monitor(Orders, ProcessMonitor):
         self.records: dict[str, Record] = {}
         self.waits: dict[str, Any] = {}
         self._table = {process.name: process for process in processes}
-        self._first = frozenset(name for name, process in self._table.items() if process.web)
+        self.first = frozenset(name for name, process in self._table.items() if process.web)
         self.births = Births(
             self,
             reactor,
-            tell=self._first,
+            tell=self.first,
             descriptors=descriptors,
             started=started,
             rooms=rooms,
         )
-        self._crashed = crashed
-        self._wall = wall
+        self.crashed = crashed
+        self.wall = wall
         self._stopping: Stopping | None = None
         self._rounds = Rounds(self)
         self._awaits: tuple[Callable[[], None], Any] | None = None
@@ -89,7 +89,7 @@ class Monitor(Orders, ProcessMonitor):
     def startService(self) -> None:
         """Start everything, and whatever is added from now on."""
         super().startService()
-        if any(process.beat for process in self._table.values()):
+        if any(process.beat or process.rhythm for process in self._table.values()):
             self._rounds.start()
 
     def addProcess(  # noqa: PLR0917
@@ -108,7 +108,7 @@ class Monitor(Orders, ProcessMonitor):
         if not args or not all(isinstance(word, str) for word in [*args, *inherited.values()]):
             raise ValueError("args and env hold strings, and args at least one")
         if name not in self._processes:
-            self.records[name] = Record(name, self._table.get(name), self._wall)
+            self.records[name] = Record(name, self._table.get(name), self.wall)
         super().addProcess(name, args, uid, gid, inherited, cwd)
 
     def removeProcess(self, name: str) -> None:
@@ -118,13 +118,21 @@ class Monitor(Orders, ProcessMonitor):
         del self.records[name]
 
     def startProcess(self, name: str) -> None:
+        record = self.records.get(name)
+        if self.running and record is not None and record.process.rhythm is not None:
+            self.enter(record, "scheduled")
+        else:
+            self.start_now(name)
+
+    def start_now(self, name: str) -> None:
+        """Start a process that does not run, however long it would have waited."""
+        self.wait_no_more(name)
         if not self.running or name in self.protocols or name not in self._processes:
             return
         record = self.records[name]
         child = self.births.life(name, self._processes[name])
         self.protocols[name] = child
-        if record.history.crash_loop:
-            child.later(policy.WINDOW, lambda: self._steady(record))
+        sequel.watch(self, record, child)
         self.live(child)
         record.begins("starting" if child.tells else "running")
         self.changed()
@@ -150,18 +158,18 @@ class Monitor(Orders, ProcessMonitor):
         """A life has told that it goes on."""
         record = self.records.get(child.name)
         if record is not None and self.protocols.get(child.name) is child:
-            record.last_beat = self._wall()
+            record.last_beat = self.wall()
             if record.state == "starting":
                 self.enter(record, "running")
 
     def serves(self) -> bool:
         """Whether a process that serves requests is ready."""
-        return any(life.name in self._first and life.ready for life in self.lives)
+        return any(life.name in self.first and life.ready for life in self.lives)
 
     def when_it_serves(self, call: Callable[[], None], seconds: float) -> None:
         """Call `call` when one is ready, or after `seconds`; none waits longer to be started."""
         self._awaits = call, self.clock.callLater(seconds, self._waited)
-        for name in self._first & self.waits.keys():
+        for name in self.first & self.waits.keys():
             self.start_now(name)
 
     def _waited(self) -> None:
@@ -187,38 +195,12 @@ class Monitor(Orders, ProcessMonitor):
             del self.protocols[child.name]
         if current and record is not None:
             record.ends(words)
-            self._goes_on(record, child, told, status(code, number))
+            sequel.follow(self, record, child, (code, number), told)
         else:
             self.say(told)
         if child.on_exit is not None:
             child.on_exit(words)
         self._advance()
-
-    def _goes_on(self, record: Record, child: Child, told: str, code: int) -> None:
-        """After the end of a process's current life, which is `told`."""
-        name = record.name
-        if not self.running or record.halted:
-            self.say(told + ("; it stays stopped" if self.running else ""))
-            self.enter(record, "stopped")
-            return
-        news = "" if child.asked else record.dies(self.clock.seconds(), child)
-        if news and name in self._first:
-            self.say(f"{told}, {news}: a crash loop")
-            self.enter(record, "stopped")
-            self._crashed(name, code)
-            return
-        pause = 0.0 if child.asked else record.history.pause
-        self.say(f"{told}; starting it again " + (f"in {pause:.1f} s" if pause else "now"))
-        if news:
-            slowly = f"at last every {policy.CAP:.0f} s"
-            self.say(f"error: {name}: died {news}: a crash loop; it is tried on, {slowly}")
-        self.waits[name] = self.clock.callLater(pause, self.start_now, name)
-        self.enter(record, "waiting")
-
-    def _steady(self, record: Record) -> None:
-        record.history = record.history.steady()
-        self.say(f"{record.name}: has run for {policy.WINDOW:.0f} s: no crash loop any more")
-        self.changed()
 
     def enter(self, record: Record, state: str) -> None:
         """A process's state is another from now on."""
@@ -254,7 +236,7 @@ class Monitor(Orders, ProcessMonitor):
         for name in list(self.waits):
             self.wait_no_more(name)
             self.enter(self.records[name], "stopped")
-        self._stopping = Stopping(self, self._first, stopped)
+        self._stopping = Stopping(self, self.first, stopped)
         self._stopping.enter()
 
     def _advance(self) -> None:

@@ -24,7 +24,10 @@ class Orders:
         return [record.seen(self.protocols.get(name)) for name, record in self.records.items()]
 
     def restart(self, name: str) -> None:
-        """End the current life of a process, if it has one, and begin another at once."""
+        """End the current life of a process, if it has one, and begin another at once.
+
+        For a cron that is a run of its own, whenever the next one is due.
+        """
         self._named(name).halted = False
         if name in self.protocols:
             self.stopProcess(name)
@@ -45,12 +48,8 @@ class Orders:
         """Start a process that an operator has stopped, or that waits; one that runs goes on."""
         self._named(name).halted = False
         if name not in self.protocols:
-            self.start_now(name)
-
-    def start_now(self, name: str) -> None:
-        """Start a process that does not run, however long it would have waited."""
-        self.wait_no_more(name)
-        self.startProcess(name)
+            self.wait_no_more(name)
+            self.startProcess(name)
 
     def wait_no_more(self, name: str) -> None:
         """Forget that a process waits to be started."""
@@ -72,6 +71,9 @@ class Orders:
     # The monitor's own.
 
     def startProcess(self, name: str) -> None:  # noqa: N802 - Twisted's name
+        raise NotImplementedError
+
+    def start_now(self, name: str) -> None:
         raise NotImplementedError
 
     def stopProcess(self, name: str) -> None:  # noqa: N802 - Twisted's name

@@ -1,4 +1,4 @@
-"""A monitor's lives, looked at again and again → those that no longer beat are ended, and told."""
+"""What a monitor runs, looked at again and again → silent lives end, and due ones begin."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from twisted.internet.task import LoopingCall
 from luggage.run.child import Child
 from luggage.run.heart import LOOK, Heart
 from luggage.run.receiver import guarded
+from luggage.run.timetable import Timetable
 
 WORDS = 1.0  # seconds to print what all threads do
 
@@ -19,6 +20,7 @@ class Rounds:
     def __init__(self, monitor: Any) -> None:
         self._monitor = monitor
         self._at = 0.0
+        self._timetable = Timetable(monitor)
         self._call: Any = LoopingCall(guarded(self.look, "rounds", monitor.say))
         self._call.clock = monitor.clock
 
@@ -36,6 +38,7 @@ class Rounds:
         """One round."""
         now = self._monitor.clock.seconds()
         passed, self._at = now - self._at, now
+        self._timetable.look()
         for life in list(self._monitor.lives):
             if life.heart is not None and not life.asked and not life.why:
                 self._listen(life, life.heart, passed)
