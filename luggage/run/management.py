@@ -10,9 +10,11 @@ import contextlib
 import os
 import socket
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any
 
 from twisted.internet import protocol
+from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 
 from luggage.run import caller, metered
@@ -22,7 +24,7 @@ from luggage.run.system import System
 from luggage.web.asking import SOCKET
 
 MOST = 32  # connections at once: the oldest gives way to a new one
-ALL = 20.0  # seconds that a connection lasts at most
+ALL = 10.0  # seconds that a connection lasts at most
 TIDY = 10.0  # seconds between looks for files of dead processes
 
 
@@ -46,12 +48,14 @@ class Management:
         self._ports: list[Any] = []
         self._connections: list[Any] = []
         if port is not None:
-            self._listen(reactor, port, answers, trusted=False)
+            port.setblocking(False)
+            factory = _Factory(reactor, answers, self._connections, trusted=False)
+            self._ports.append(reactor.adoptStreamPort(port.fileno(), port.family, factory))
+        factory = _Factory(reactor, answers, self._connections, trusted=True)
         try:
-            with _private(system.folder) as own:
-                self._listen(reactor, own, answers, trusted=True)
-        except OSError as error:
-            say(f"{SOCKET}: no socket in {system.folder}: {error.strerror}")
+            self._ports.append(_private(reactor, system.folder, factory))
+        except (CannotListenError, OSError) as error:
+            say(f"{SOCKET}: no socket in {system.folder}: {error}")
         self._tidy = LoopingCall(exposition.tidy)
         self._tidy.clock = reactor
         self._tidy.start(TIDY, now=False)
@@ -66,13 +70,6 @@ class Management:
         with contextlib.suppress(OSError):
             self._path.unlink()
 
-    def _listen(
-        self, reactor: Any, listener: socket.socket, answers: Answers, *, trusted: bool
-    ) -> None:
-        factory = _Factory(reactor, answers, self._connections, trusted)
-        listener.setblocking(False)
-        self._ports.append(reactor.adoptStreamPort(listener.fileno(), listener.family, factory))
-
 
 class _Factory(protocol.Factory):
     """Imports what speaks HTTP when the first client is there: many a system has none."""
@@ -80,7 +77,7 @@ class _Factory(protocol.Factory):
     noisy = False
 
     def __init__(
-        self, reactor: Any, answers: Answers, connections: list[Any], trusted: bool
+        self, reactor: Any, answers: Answers, connections: list[Any], *, trusted: bool
     ) -> None:
         self._reactor = reactor
         self._answers = answers
@@ -95,17 +92,13 @@ class _Factory(protocol.Factory):
         return Channel(self._reactor, self._answers, self._connections, ALL, self._trusted)
 
 
-@contextlib.contextmanager
-def _private(folder: Any) -> Any:
+def _private(reactor: Any, folder: Path, factory: _Factory) -> Any:
     """A socket in `folder` that listens to this user alone."""
     with contextlib.suppress(FileNotFoundError):
         (folder / SOCKET).unlink()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        before = os.umask(0o177)
-        try:
-            with caller.short(str(folder), SOCKET) as path:
-                listener.bind(path)
-        finally:
-            os.umask(before)
-        listener.listen(MOST)
-        yield listener
+    before = os.umask(0o177)
+    try:
+        with caller.short(str(folder), SOCKET) as path:
+            return reactor.listenUNIX(path, factory, backlog=MOST, mode=0o600)
+    finally:
+        os.umask(before)
