@@ -59,6 +59,9 @@ class DrainingWorker(ThreadWorker):
             # As RFC 9112, section 9.6 has it: to close at once could take the answer back.
             conn.sock.shutdown(socket.SHUT_WR)
             conn.sock.setblocking(False)
+            if not _open_still(conn.sock):  # most clients are quicker than this
+                self._close(conn)
+                return
             self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._drain(conn))
         except (OSError, ValueError):
             self._close(conn)
@@ -77,13 +80,7 @@ class DrainingWorker(ThreadWorker):
         super().wait_for_and_dispatch_events(timeout)
 
     def _drain(self, conn: Any) -> None:
-        try:
-            open_still = bool(conn.sock.recv(READ))
-        except BlockingIOError:
-            open_still = True
-        except OSError:
-            open_still = False
-        if not open_still:
+        if not _open_still(conn.sock):
             self._end(conn)
 
     def _end(self, conn: Any) -> None:
@@ -95,6 +92,16 @@ class DrainingWorker(ThreadWorker):
     def _close(self, conn: Any) -> None:
         self.nr_conns -= 1
         conn.close()
+
+
+def _open_still(connection: socket.socket) -> bool:
+    """Whether the client has not closed its side; what it has sent meanwhile is thrown away."""
+    try:
+        return bool(connection.recv(READ))
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _listens(listener: Any) -> bool:
