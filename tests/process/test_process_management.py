@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from running import Made, Running, free_port, started
+from running import PACKAGE, Made, Running, free_port, make, started
 
 READY = "gunicorn: ready after"
 PAGES = ("ready", "healthy", "version", "metrics", "log-level", "status")
@@ -175,8 +175,6 @@ def test_two_requests_in_one_connection_are_one(shared: tuple[Running, Pages]) -
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Running, Pages]]:
-    from running import make  # noqa: PLC0415
-
     with managed(make(tmp_path_factory.mktemp("managed"))) as it:
         yield it
 
@@ -256,3 +254,39 @@ def test_in_the_apps_own_port_where_it_wants_that(made: Made) -> None:
         assert app.ask("log-level").text == "info\n"
         assert app.ask("log-level", "PUT", b"debug", Host="shop.example").text == "debug\n"
         assert app.ask("log-level").text == "debug\n"
+
+
+IMPORT = "from deploy_under_test import counted\n"
+COUNTED = """\
+\"\"\"What the app counts.\"\"\"
+
+from prometheus_client import Counter
+
+SOLD = Counter("shop_sold", "Things that were sold.", ["kind"])
+SEEN = Counter("shop_seen", "Requests that were seen.")
+"""
+
+
+def test_what_the_app_counts_is_shown(made: Made) -> None:
+    """With prometheus_client alone, in a loop and in web workers, whose master imports the app
+    before it knows where to count."""
+    folder = made.folder / PACKAGE
+    (folder / "counted.py").write_text(COUNTED)
+    for name, more in (("gunicorn.py", ""), ("loop.py", "counted.SOLD.labels('loop').inc(3)\n")):
+        text = (folder / name).read_text()
+        start = "from deploy_under_test import config\n"
+        assert start in text
+        (folder / name).write_text(text.replace(start, f"{start}{IMPORT}{more}"))
+    app = (folder / "app.py").read_text()
+    (folder / "app.py").write_text(
+        app.replace(
+            "def _app(environ, start_response) -> Iterable[bytes]:\n",
+            f"{IMPORT}\ndef _app(environ, start_response):\n    counted.SEEN.inc()\n",
+        )
+    )
+    with managed(made, WEB_CONCURRENCY="2") as (running, pages):
+        for _ in range(20):
+            assert running.get("/")[0] == 200
+        until(lambda: pages.metrics().get("shop_sold_total{kind=loop}") == 3)
+        until(lambda: pages.metrics().get("shop_seen_total") == 20)
+        assert pages.metrics()["luggage_http_requests_total{method=GET,status=200}"] == 20
