@@ -122,7 +122,7 @@ def chosen(patterns: Sequence[str]) -> list[tuple[Server, Fault]]:
 
     Fault by fault, so that what the machine does besides falls on all servers.
     """
-    wanted = []
+    wanted: list[str] = []
     for pattern in patterns or ["*/*"]:
         server, _, fault = pattern.partition("/")
         wanted.append(f"{server or '*'}/{fault or '*'}")

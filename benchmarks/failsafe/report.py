@@ -96,7 +96,9 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 def percent(value: float) -> str:
     """Never rounded up to 100."""
-    return f"{value:.0f} %" if value in (0, 100) else f"{value:.1f} %"
+    if value in (0, 100):
+        return f"{value:.0f} %"
+    return f"{value:.1f} %" if value < 99.95 else f"{value:.2f} %"
 
 
 def seconds(milliseconds: float | None) -> str:
@@ -187,7 +189,7 @@ def described(cells: Cells) -> str:
     parts = []
     for fault in FAULTS:
         told = [
-            f"{server.title} {percent(cells[server.name, fault.name].percent)}"
+            f"{server.title} {_share(cells[server.name, fault.name])}"
             for server in SERVERS
             if (server.name, fault.name) in cells
         ]
@@ -196,9 +198,31 @@ def described(cells: Cells) -> str:
     return " ".join(parts)
 
 
-def placed(text: str, found: str) -> str:
+def _share(cell: Result) -> str:
+    return "no start" if cell.error else percent(cell.percent)
+
+
+def page(cells: Cells) -> str:
+    """What docs/failsafe.md shows: the picture, who the servers are, and the tables."""
+    servers = [it for it in SERVERS if any(server == it.name for server, _ in cells)]
+    rows = [f"| {server.title} | {server.said} |" for server in servers]
+    return "\n".join(
+        [
+            "![A heat map: faults are rows, servers are columns, and each square has the share of "
+            "good requests that were served](failsafe.svg)",
+            "",
+            "| server | started as |",
+            "|---|---|",
+            *rows,
+            "",
+            tables(cells),
+        ]
+    )
+
+
+def placed(text: str, found: str, mark: str = MARK) -> str:
     """`text` with `found` between its two marks; an error where it has none."""
-    begin, end = f"<!-- {MARK} -->\n", f"<!-- /{MARK} -->"
+    begin, end = f"<!-- {mark} -->\n", f"<!-- /{mark} -->"
     if text.count(begin) != 1 or text.count(end) != 1:
         raise ValueError(f"no place for the table: {begin!r} and {end!r}, once each")
     before, rest = text.split(begin)

@@ -59,7 +59,8 @@ def main() -> int:
     (options.out / "failsafe.svg").write_text(report.svg(found))
     if options.docs:
         page = DOCS / "failsafe.md"
-        page.write_text(report.placed(page.read_text(), text))
+        shown = f"{report.page(found)}\n\n{how} Every figure: [failsafe.csv](failsafe.csv)."
+        page.write_text(report.placed(page.read_text(), shown))
         for name in ("failsafe.svg", "failsafe.csv"):
             shutil.copy(options.out / name, DOCS / name)
     return int(any(result.error for result in results))

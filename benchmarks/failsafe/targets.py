@@ -21,6 +21,7 @@ if __name__ == "__main__":
 
 import healing  # noqa: E402
 import honest  # noqa: E402
+import report  # noqa: E402
 import stopping  # noqa: E402
 import throughput  # noqa: E402
 import tree  # noqa: E402
@@ -49,6 +50,7 @@ def main() -> int:
     parser.add_argument("--reloads", type=int, default=100, help="default: 100")
     parser.add_argument("--requests", type=int, default=20_000, help="at least, while reloading")
     parser.add_argument("--seconds", type=float, default=5.0, help="of each run for throughput")
+    parser.add_argument("--docs", action="store_true", help="write it into docs/failsafe.md")
     options = parser.parse_args()
     tree.adopt_orphans()
     found: list[Found] = []
@@ -68,9 +70,14 @@ def main() -> int:
                     found.append(it)
     finally:
         tree.end()
-    print("| measure | target | found |\n|---|---|---|")
-    for it in found:
-        print(f"| {it.measure} | {it.target} | {it.told}{'' if it.met else ', MISSED'} |")
+    rows = [
+        f"| {it.measure} | {it.target} | {it.told}{'' if it.met else ', missed'} |" for it in found
+    ]
+    text = "\n".join(["| measure | target | found |", "|---|---|---|", *rows])
+    print(text)
+    if options.docs:
+        page = ROOT / "docs" / "failsafe.md"
+        page.write_text(report.placed(page.read_text(), text, f"{report.MARK}/targets"))
     return int(not all(it.met for it in found))
 
 
