@@ -75,7 +75,6 @@ def main(
     for them is told here, once, before anything is started. So is what `check` raises as a
     LuggageError: it gets the opened secrets, which may be values that no process can use.
     """
-    package = current().package
     parser = Words(
         "start",
         __doc__,
@@ -83,11 +82,28 @@ def main(
         current(),
         variables=typed.describe(typed.Server, *settings),
     )
-    parser.read(argv[1:])
+    parser.add_argument(
+        "--check-env", action="store_true", help="start nothing; the same as the command check-env"
+    )
+    options = parser.read(argv[1:])
     _quit_on_signals()
+    if options.check_env:
+        from luggage.commands import check_env  # noqa: PLC0415 - in place of all that follows
+
+        return check_env.examine(processes, secrets, settings, check)
+    return _start(processes, secrets, settings, check)
+
+
+def _start(
+    processes: Sequence[Entry],
+    secrets: Openable | None,
+    settings: Sequence[type[Any]],
+    check: Callable[[Any], object] | None,
+) -> int:
     wrong = typed.problems([typed.Server, *settings], os.environ)
     if wrong:
         raise LuggageError(all_wrong(wrong), typed.HINT)
+    package = current().package
     server = typed.read(typed.Server, os.environ)
     wanted = table.expand(processes, os.environ, find(package))
     where = places.places(wanted, server, settings, os.environ)

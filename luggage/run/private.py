@@ -18,6 +18,7 @@ TMPDIR = "TMPDIR"
 RUNTIME = "RUNTIME_DIRECTORY"
 KEPT = "private"  # the part of the state folder
 USUAL = Path("/tmp")  # noqa: S108 - mkdtemp makes a private folder in it
+MEMORY = Path("/dev/shm")  # noqa: S108 - likewise
 PREFIX = "luggage-tmp-"
 YOUNG = 60.0  # seconds in which a folder that nobody has locked may be one that is being made
 
@@ -61,23 +62,31 @@ class Private:
 
 @contextlib.contextmanager
 def private(state: Path, environ: Mapping[str, str], usual: Path = USUAL) -> Iterator[Private]:
-    """Rooms for all that one supervisor starts, with what is kept in the folder `state`.
-
-    What is temporary, which may be much, lies below the inherited TMPDIR or `usual`, where that can
-    be written, else in `state`. All that is temporary is removed at the end; where there was none,
-    as after SIGKILL, it is by the next that comes here.
-    """
+    """Rooms for all that one supervisor starts, with what is kept in the folder `state`."""
     kept = state / KEPT
     kept.mkdir(mode=0o700, exist_ok=True)
-    parent = next(filter(_usable, (Path(environ.get(TMPDIR) or usual), usual)), state)
+    with temporary(environ, usual, state) as folder:
+        yield Private(folder, kept)
+
+
+@contextlib.contextmanager
+def temporary(
+    environ: Mapping[str, str], usual: Path = USUAL, otherwise: Path = MEMORY
+) -> Iterator[Path]:
+    """An empty folder of this process's own for what may be much, removed at the end.
+
+    It lies below the inherited TMPDIR or `usual`, where that can be written, else in `otherwise`.
+    Where it was not removed, as after SIGKILL, the next that comes here does that.
+    """
+    parent = next(filter(_usable, (Path(environ.get(TMPDIR) or usual), usual)), otherwise)
     _tidy(parent)
-    temporary = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    lock = os.open(temporary, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield Private(temporary, kept)
+        yield folder
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
         os.close(lock)
 
 

@@ -1,0 +1,122 @@
+"""Say whether the deployment is fit to run in this environment, without running it."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from luggage.commands.arguments import Words
+from luggage.commands.deployment import current
+from luggage.commands.dispatch import find
+from luggage.errors import LuggageError, all_wrong
+from luggage.run import claim, private, proven, settings, table
+from luggage.run.entries import Entry
+
+MAIN_OK = True
+
+EXAMPLES = """\
+examples:
+  SECRET_KEY="$(cat demo.key)" python -m {package} check-env
+  docker run --rm --env-file demo.env IMAGE check-env
+
+It looks at all that `start` looks at before it starts anything, but for ports: the variables, the
+process table, the key and the secrets, the artifact, and what each Check in the process table says.
+exit status: 0 where it is fit to run in, else 1.
+"""
+
+T = TypeVar("T")
+STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def main(argv: list[str]) -> int:
+    """Ask the deployment's `start` to check instead of starting; its exit status."""
+    Words("check-env", __doc__, EXAMPLES, current()).read(argv[1:])
+    command = find(current().package, "start").get("start")
+    if command is None:
+        raise LuggageError(
+            f"package '{current().package}': has no command 'start', whose checks these are",
+            "write start.py, as docs/own-app.md has it",
+        )
+    module = importlib.import_module(f"{command.root}.start")
+    return int(module.main(["start", "--check-env"]))
+
+
+def examine(
+    processes: Sequence[Entry],
+    secrets: Any,
+    classes: Sequence[type[Any]],
+    check: Callable[[Any], object] | None,
+) -> int:
+    """Find everything that is wrong, and say that, or that nothing is; `start`'s own arguments."""
+    wrong: list[LuggageError] = []
+
+    def heard(call: Callable[[], T]) -> T | None:
+        try:
+            return call()
+        except LuggageError as error:
+            wrong.append(error)
+            return None
+
+    found = settings.problems([settings.Server, *classes], os.environ)
+    if found:
+        wrong.append(LuggageError(all_wrong(found), settings.HINT))
+    wanted = heard(lambda: table.expand(processes, os.environ, find(current().package))) or []
+    heard(lambda: claim(os.environ, prove=False))
+    heard(lambda: proven.prove(os.environ, secrets))
+    opened = heard(secrets.open) if secrets is not None else None
+    if check is not None and not wrong:
+        heard(lambda: check(opened))
+    checks = [process for process in wanted if process.kind == "check"]
+    if checks and not wrong:
+        wrong += _failed(checks)
+        checks = []
+    if wrong:
+        if checks:
+            print(f"not run yet: {', '.join(it.name for it in checks)}", file=sys.stderr)
+        raise _all(wrong)
+    print("fit to run in" + (f": environment {opened.environment}" if opened is not None else ""))
+    return 0
+
+
+def _failed(checks: Sequence[table.Process]) -> list[LuggageError]:
+    """Run the checks; those that fail, and what they print goes to stderr."""
+    from luggage.run.output import Output  # noqa: PLC0415 - for a table that has checks
+    from luggage.run.steps import Steps  # noqa: PLC0415
+
+    def write(data: bytes) -> None:
+        with contextlib.suppress(OSError):
+            os.write(2, data)
+
+    output = Output(write, [process.name for process in checks])
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
+    with (
+        private.temporary(os.environ) as folder,
+        private.private(folder, os.environ) as rooms,
+    ):
+        steps = Steps(
+            command=lambda process: current().command(process.command, *process.arguments),
+            environ=os.environ,
+            output=output,
+            rooms=rooms,
+            stop=STOP,
+        )
+        ends = steps.run(checks)
+    if steps.stopped:
+        return [LuggageError("check-env: told to stop before all was checked")]
+    return [
+        LuggageError(f"check '{it.process.name}': {it.words}", "its lines above tell why")
+        for it in ends
+        if it.status
+    ]
+
+
+def _all(wrong: Sequence[LuggageError]) -> LuggageError:
+    """All of these as one; what is wrong twice, such as the key, is told once."""
+    messages = dict.fromkeys(error.message for error in wrong)
+    hints = dict.fromkeys(error.hint for error in wrong if error.hint)
+    return LuggageError(all_wrong(messages), all_wrong(hints) or None)
