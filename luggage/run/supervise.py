@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from ncolony import ctllib, directory_monitor
-from twisted.internet import process as twisted_process
 from twisted.internet import reactor as _reactor
 from twisted.internet.task import LoopingCall
 from twisted.logger import eventAsText, globalLogBeginner
@@ -28,6 +27,7 @@ from luggage.run.management import Management
 from luggage.run.monitor import Monitor
 from luggage.run.notify import Notify
 from luggage.run.operating import Operating
+from luggage.run.orphans import Orphans
 from luggage.run.output import Output
 from luggage.run.overall import Overall
 from luggage.run.private import Private
@@ -145,7 +145,7 @@ class Supervisor:
         self._look(
             CHECK, directory_monitor.messages(self._places.messages, self._receiver), "messages"
         )
-        self._look(REAP, reap, "orphans")
+        self._look(REAP, Orphans(reactor), "orphans")
         if self.notify.interval is not None:
             LoopingCall(self.notify.alive).start(self.notify.interval)
 
@@ -166,7 +166,7 @@ class Supervisor:
     def _look(self, seconds: float, check: Callable[[], None], what: str) -> None:
         look = LoopingCall(guarded(check, what, self.say))
         look.start(seconds)
-        if check is not reap:
+        if what != "orphans":
             self._looks.append(look)
 
     def _signalled(self, number: int, _frame: object) -> None:
@@ -241,18 +241,6 @@ class Supervisor:
     def _tell_trouble(self, event: dict[str, Any]) -> None:
         if event["log_level"].name in ("warn", "error", "critical"):
             self.output.say(eventAsText(event, includeTimestamp=False, includeSystem=False))
-
-
-def reap() -> None:
-    """Wait for dead processes that nobody else waits for; Twisted's own are left to it."""
-    while True:
-        try:
-            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-        except ChildProcessError:
-            return
-        if found is None or found.si_pid in twisted_process.reapProcessHandlers:
-            return
-        os.waitpid(found.si_pid, os.WNOHANG)
 
 
 def _write(

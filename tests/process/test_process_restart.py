@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from running import Made, Running, started, within
+from tables import table
 
 SECOND = 1.0
 
@@ -171,6 +172,24 @@ def test_orphans_are_adopted_and_reaped(made: Made) -> None:
             time.sleep(0.05)
         time.sleep(1.2)
         assert [line for line in running.tree().values() if line.startswith("Z")] == []
+
+
+def test_a_thousand_orphans_leave_no_zombie(made: Made) -> None:
+    """They die at once, and are gone before anybody could run out of process numbers."""
+    body = """
+for _ in range(20):
+    subprocess.run(["/bin/sh", "-c", "for i in $(seq 50); do sleep 2 & done"], check=True)
+print("left behind")
+time.sleep(1000)
+"""
+    table(made, 'run.Loop("many")', many=body)
+    with started(made) as running:
+        running.wait_for("left behind", seconds=60)
+        [loop] = running.children("many")
+        end = time.monotonic() + 30
+        while len(running.tree()) > 2 and time.monotonic() < end:
+            time.sleep(0.1)
+        assert set(running.tree()) == {running.process.pid, loop}
 
 
 def test_children_do_not_outlive_the_supervisor(made: Made) -> None:

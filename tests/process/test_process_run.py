@@ -136,7 +136,7 @@ def test_signals_are_passed_on(made: Made) -> None:
         (("run",), "run: no command is named"),
         (
             ("run", "no-such-thing"),
-            "run: no command of the deployment is called so, and no program",
+            "run: no command of the deployment is called so, and no",
         ),
         (("run", "lugkey1.abc"), "a private key was given as an argument"),
         (("run", "sh", "lugkey1.abc"), "a private key was given as an argument"),
