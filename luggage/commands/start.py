@@ -127,7 +127,7 @@ def _start(
         }
         rooms = stack.enter_context(private.private(folder, os.environ))
         listeners = places.taken(where, stack)
-        pages, told = places.management(server, os.environ, stack)
+        pages, told = places.management(server, where, os.environ, stack)
         # Heard when there is somebody who stops in order what is started from here on.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
         write = Writer(STDOUT)

@@ -80,13 +80,13 @@ def opened(
 def management(
     host: str, port: int, named: str, *, wanted: bool
 ) -> tuple[socket.socket | None, str]:
-    """The socket of the management pages, or why there is none.
+    """The socket of the management pages, bound alone, or why there is none.
 
     The port that nobody has asked for is left alone where another program has it; LuggageError is
     raised where it was `wanted`.
     """
     try:
-        return listen(host, port, "MANAGEMENT_PORT", named), ""
+        return bound(host, port, "MANAGEMENT_PORT", named), ""
     except LuggageError as error:
         if wanted:
             raise

@@ -29,8 +29,8 @@ TIDY = 10.0  # seconds between looks for files of dead processes
 
 
 class Management:
-    """Answers on `port`, a listening socket, where there is one, and on the socket SOCKET in the
-    state folder, for the app's own processes."""
+    """Answers on `port`, a bound socket, where there is one, and on the socket SOCKET in the state
+    folder, for the app's own processes."""
 
     def __init__(
         self,
@@ -48,9 +48,11 @@ class Management:
         self._ports: list[Any] = []
         self._connections: list[Any] = []
         if port is not None:
-            port.setblocking(False)
             factory = _Factory(reactor, answers, self._connections, trusted=False)
-            self._ports.append(reactor.adoptStreamPort(port.fileno(), port.family, factory))
+            try:
+                self._ports.append(_public(reactor, port, factory))
+            except OSError as error:  # two of them were bound before one listened
+                say(f"no management port: {error.strerror}")
         factory = _Factory(reactor, answers, self._connections, trusted=True)
         try:
             self._ports.append(_private(reactor, system.folder, factory))
@@ -90,6 +92,12 @@ class _Factory(protocol.Factory):
         while len(self._connections) >= MOST:
             self._connections.pop(0).transport.abortConnection()
         return Channel(self._reactor, self._answers, self._connections, ALL, self._trusted)
+
+
+def _public(reactor: Any, port: socket.socket, factory: _Factory) -> Any:
+    port.listen(MOST)
+    port.setblocking(False)
+    return reactor.adoptStreamPort(port.fileno(), port.family, factory)
 
 
 def _private(reactor: Any, folder: Path, factory: _Factory) -> Any:

@@ -56,15 +56,21 @@ def opened(found: Places, sockets: Mapping[str, socket.socket]) -> None:
 
 
 def management(
-    server: typed.Server, environ: Mapping[str, str], stack: contextlib.ExitStack
+    server: typed.Server, found: Places, environ: Mapping[str, str], stack: contextlib.ExitStack
 ) -> tuple[socket.socket | None, str]:
     """The socket of the management pages, which `stack` closes, and where they are; or why not."""
     if server.management_port == 0:
         return None, ""
+    wanted = bool(environ.get("MANAGEMENT_PORT"))
+    for variable, _, port in found.values():
+        if wanted and port == server.management_port:
+            raise LuggageError(
+                f"{variable} and MANAGEMENT_PORT: both are {port}",
+                "set MANAGEMENT_PORT to another",
+            )
     host, named = server.management_host or server.host, "HOST"
     if server.management_host:
         named = "MANAGEMENT_HOST"
-    wanted = bool(environ.get("MANAGEMENT_PORT"))
     pages, why = listen.management(host, server.management_port, named, wanted=wanted)
     stack.enter_context(pages or contextlib.nullcontext())
     return pages, why or f"management: {listen.url(host, server.management_port)}-/status"

@@ -127,6 +127,14 @@ def test_a_port_that_was_asked_for_and_is_taken(made: Made) -> None:
             assert "set MANAGEMENT_PORT to a free one" in running.text
 
 
+def test_one_port_cannot_be_both(made: Made) -> None:
+    """The app's and that of the pages about it."""
+    port = str(free_port())
+    with started(made, PORT=port, MANAGEMENT_PORT=port) as running:
+        assert running.wait() == 1
+        assert f"error: PORT and MANAGEMENT_PORT: both are {port}" in running.text
+
+
 def test_the_usual_port_may_be_taken(made: Made) -> None:
     """It is only told: the app is what matters."""
     with socket.socket() as other, contextlib.suppress(OSError):
