@@ -287,3 +287,29 @@ def test_what_is_no_such_file(data: bytes) -> None:
 def test_a_file_without_figures(data: bytes) -> None:
     """A new one, or one that could not be allocated."""
     assert entries(data) == []
+
+
+WRITES = """
+import sys
+from luggage.web.figures import Figures
+it = Figures(sys.argv[1])
+for number in range(5_000):
+    it.add(f"{number:05} " + "x" * (number % 60), 1.0)
+    it.add("sum", 1.0)
+"""
+
+
+def test_who_reads_meanwhile_sees_whole_figures(tmp_path: Path) -> None:
+    """Keys and counts as they were at some moment, however fast they come."""
+    path = tmp_path / "counter_1.db"
+    path.touch()
+    sums = [0.0]
+    with subprocess.Popen([sys.executable, "-c", WRITES, str(path)], cwd=ROOT) as writer:
+        while writer.poll() is None:
+            found = {key: value for key, value, _, _ in entries(path.read_bytes())}
+            sums.append(found.pop("sum", 0.0))
+            assert set(found.values()) <= {0.0, 1.0}
+            assert sorted(found) == list(found)
+    assert writer.returncode == 0
+    assert sums == sorted(sums)
+    assert len(entries(path.read_bytes())) == 5_001
