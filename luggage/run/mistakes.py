@@ -49,8 +49,8 @@ def _serving(web: Web) -> list[str]:
     if not _APP.fullmatch(web.app):
         wrong.append(f"app {web.app!r} is not of the form package.module:name")
     for path, seconds in [("", web.deadline), *web.deadlines.items()]:
-        if seconds is not None and seconds <= 0:
-            wrong.append(f"deadline {seconds:g}: more than 0 seconds")
+        if seconds is not None and seconds < 0:
+            wrong.append(f"deadline {seconds:g}: not a number of seconds")
         if path and not path.startswith("/"):
             wrong.append(f"deadlines: path {path!r} does not begin with a /")
     return wrong

@@ -7,9 +7,12 @@ import pytest
 from luggage import run
 from luggage.errors import LuggageError
 from luggage.run import table
+from luggage.run.cron import Rhythm
+from luggage.run.entries import Entry
 from luggage.run.table import Process
 
 COMMANDS = {"gunicorn", "loop", "standin", "luggage"}
+DEADLINES = ("--deadline", "20", "--deadline", "/reports/=300", "--deadline", "/stream/=0")
 
 
 def test_every_entry_becomes_processes_in_order() -> None:
@@ -20,6 +23,48 @@ def test_every_entry_becomes_processes_in_order() -> None:
         Process("gunicorn", "gunicorn", ("a.b:app",), kind="web"),
         Process("loop.1", "loop"),
         Process("loop.2", "loop"),
+    ]
+
+
+def test_what_ends_comes_with_what_stays() -> None:
+    """Checks, releases and crons, with a rhythm where they have one; the web server's deadlines."""
+    asked = (
+        run.Check("loop", key=False),
+        run.Release("standin"),
+        run.Cron("luggages", every="1d", at="03:30"),
+        run.Web("a.b:app", deadline=20, deadlines={"/reports/": 300, "/stream/": 0}),
+    )
+    found = table.expand(asked, {}, COMMANDS | {"luggages"})
+    assert found == [
+        Process("loop", "loop", kind="check", key=False),
+        Process("standin", "standin", kind="release"),
+        Process("luggages", "luggages", kind="cron", rhythm=Rhythm(86_400, 12_600)),
+        Process(
+            "gunicorn",
+            "gunicorn",
+            ("a.b:app", *DEADLINES),
+            kind="web",
+        ),
+    ]
+    assert [process.stays for process in found] == [False, False, True, True]
+
+
+def test_mistakes_in_what_ends_are_told_as_well() -> None:
+    """A rhythm that is none, deadlines that are none."""
+    asked = (
+        run.Cron("loop", every="1w"),
+        run.Cron("standin", every="1h", at="03:30"),
+        run.Web("a:b", deadline=-1, deadlines={"reports": 3}),
+        run.Release("nobody"),
+    )
+    with pytest.raises(LuggageError) as caught:
+        table.expand(asked, {}, COMMANDS)
+    assert caught.value.message.splitlines() == [
+        "process 'loop': every '1w': not a number of s, m, h or d, such as 30s or 1h",
+        "process 'standin': at '03:30': only where it is due every so many days, such as 1d",
+        "process 'gunicorn': deadline -1: not a number of seconds",
+        "process 'gunicorn': deadlines: path 'reports' does not begin with a /",
+        "process 'nobody': the deployment has no such command",
     ]
 
 
@@ -87,8 +132,11 @@ def test_a_mistake_is_told_where_unless_would_hide_it() -> None:
         )
 
 
-@pytest.mark.parametrize("asked", [(), (run.Loop("loop", unless="API_URL"),)])
-def test_nothing_to_start_is_an_error(asked: tuple[run.Loop, ...]) -> None:
+@pytest.mark.parametrize(
+    "asked",
+    [(), (run.Loop("loop", unless="API_URL"),), (run.Release("loop"), run.Check("standin"))],
+)
+def test_nothing_to_start_is_an_error(asked: tuple[Entry, ...]) -> None:
     """A supervisor of nothing would wait for ever."""
     with pytest.raises(LuggageError, match="process table: nothing to start"):
         table.expand(asked, {"API_URL": "x"}, COMMANDS)
