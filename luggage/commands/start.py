@@ -50,7 +50,8 @@ times within a minute, or in a row without having become ready.
 """
 
 STDOUT = 1  # sys.stdout is None where it was closed at first
-STOP = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+ENDS = (signal.SIGTERM, signal.SIGINT)
+STOP = (*ENDS, signal.SIGHUP)
 FIRST = 0.5  # seconds that the web server has to itself, before all else is started
 LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
 
@@ -201,7 +202,9 @@ def _steps(
 
     kin.adopt_orphans()
     output = Output(write, [process.name for process in wanted], server.log_format)
-    ran = steps.Steps(command=_command, environ=os.environ, output=output, rooms=rooms, stop=STOP)
+    ran = steps.Steps(
+        command=_command, environ=os.environ, output=output, rooms=rooms, stop=STOP[:2]
+    )
     return before.passed(wanted, ran, output)
 
 

@@ -10,6 +10,7 @@ from luggage.run import inherit
 from luggage.run.adopt import Adopted
 from luggage.run.child import Child, given
 from luggage.run.heart import VARIABLE as HEART
+from luggage.run.heart import Heart
 from luggage.run.inherit import Started
 from luggage.run.private import Private, Room
 
@@ -61,7 +62,7 @@ class Births:
             return child
         room = self._rooms.begin(name) if self._rooms is not None else Room()
         environ = process.env | dict(room.variables)
-        heart = inherit.heart(self._monitor.records[name].process)
+        heart = self._heart(name)
         own = [(HEART, heart.descriptor)] if heart is not None else []
         environ.update({variable: str(number) for variable, number in own})
         inherited = [*self._descriptors, *own]
@@ -76,6 +77,13 @@ class Births:
 
         child.begin = spawn
         return child
+
+    def _heart(self, name: str) -> Heart | None:
+        try:
+            return inherit.heart(self._monitor.records[name].process)
+        except OSError as error:  # no memory, or no descriptor: better alive than watched
+            self._monitor.say(f"error: {name}: its beats cannot be heard: {error}")
+            return None
 
     def over(self, child: Child) -> None:
         """Nothing of this life is left."""

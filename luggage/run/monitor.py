@@ -76,6 +76,7 @@ class Monitor(Orders, ProcessMonitor):
         )
         self.crashed = crashed
         self.wall = wall
+        self.closing = False  # nothing new is begun: all is to be stopped in a moment
         self._stopping: Stopping | None = None
         self._rounds = Rounds(self)
         self._awaits: tuple[Callable[[], None], Any] | None = None

@@ -9,10 +9,12 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
+
+from luggage.errors import LuggageError
 
 TMPDIR = "TMPDIR"
 RUNTIME = "RUNTIME_DIRECTORY"
@@ -78,9 +80,7 @@ def temporary(
     It lies below the inherited TMPDIR or `usual`, where that can be written, else in `otherwise`.
     Where it was not removed, as after SIGKILL, the next that comes here does that.
     """
-    parent = next(filter(_usable, (Path(environ.get(TMPDIR) or usual), usual)), otherwise)
-    _tidy(parent)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    folder = _made((Path(environ.get(TMPDIR) or usual).absolute(), usual, otherwise))
     lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -90,8 +90,15 @@ def temporary(
         os.close(lock)
 
 
-def _usable(folder: Path) -> bool:
-    return folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+def _made(parents: Iterable[Path]) -> Path:
+    """A new folder in the first of `parents` that has room for one."""
+    for parent in parents:
+        with contextlib.suppress(OSError):
+            _tidy(parent)
+            return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    raise LuggageError(
+        f"{TMPDIR}: nowhere to make a folder", f"set {TMPDIR} to one that can be written"
+    )
 
 
 def _tidy(parent: Path) -> None:

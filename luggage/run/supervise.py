@@ -30,10 +30,12 @@ from luggage.run.operating import Operating
 from luggage.run.orphans import Orphans
 from luggage.run.output import Output
 from luggage.run.overall import Overall
+from luggage.run.pressure import Pressure
 from luggage.run.private import Private
 from luggage.run.receiver import Tolerant, guarded
 from luggage.run.reload import Reload
 from luggage.run.table import Process
+from luggage.run.writer import Writer
 
 HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CHECK = 0.5  # seconds between looks at the state folder
@@ -63,7 +65,7 @@ class Supervisor:
         board: Board,
         listeners: Mapping[str, socket.socket],
         management: socket.socket | None,
-        write: Callable[[bytes], object],
+        write: Writer,
         started: Sequence[inherit.Started] = (),
         rooms: Private | None = None,
         version: Mapping[str, object],
@@ -83,7 +85,13 @@ class Supervisor:
         server = settings.read(settings.Server, environ)
         self._drain = server.drain_delay
         self._terminals = [number for number in range(3) if os.isatty(number)]
-        self.output = Output(write, [process.name for process in processes], server.log_format)
+        self.output = Output(
+            write,
+            [process.name for process in processes],
+            server.log_format,
+            missed=write.missed,
+            hold=Pressure(reactor, write).hold,
+        )
         descriptors = [(LISTEN, listener.fileno()) for listener in listeners.values()]
         descriptors.append((BOARD, board.fileno()))
         if environ.get(KEY, "").isdigit():
@@ -205,6 +213,7 @@ class Supervisor:
         self._stopping = True
         self._status = status
         self.board.stopping = True
+        self.monitor.closing = True
         self.notify.stopping(f"{why}: stopping")
         self.say(f"{why}: stopping")
         if self._drain and status == 0 and self.monitor.serves():

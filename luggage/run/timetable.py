@@ -24,7 +24,7 @@ class Timetable:
         and the others are told.
         """
         before, now = self._seen, self._monitor.wall()
-        if before - STEP < now < before:
+        if before - STEP < now < before or self._monitor.closing:
             return
         self._seen = now
         for record in list(self._monitor.records.values()):

@@ -10,8 +10,10 @@ from collections.abc import Iterator
 import pytest
 
 from luggage import run
-from luggage.run import heart
+from luggage.run import heart, inherit
 from luggage.run.heart import GAP, LOOK, Heart
+from luggage.run.private import Room
+from luggage.run.table import Process
 
 
 @pytest.fixture
@@ -60,3 +62,18 @@ def test_without_a_supervisor_a_beat_is_nothing(number: str) -> None:
     environ = {**os.environ, heart.VARIABLE: number}
     subprocess.run([sys.executable, "-c", code], env=environ, check=True)
     assert run.beat is heart.beat
+
+
+def test_a_first_life_has_a_heart_as_well() -> None:
+    """One that is started before its monitor is there."""
+    words = [sys.executable, "-c", "from luggage import run; run.beat()"]
+    process = Process("loop", "loop", beat=5, grace=9)
+    started = inherit.start(process, words, dict(os.environ), None, Room())
+    assert started is not None and started.heart is not None
+    os.waitpid(started.pid, 0)
+    assert started.heart.look(LOOK)
+    assert started.heart.allowed == 5
+    started.heart.close()
+    for pipe in started.pipes.values():
+        assert os.read(pipe, 1000) == b""
+        os.close(pipe)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from luggage.run.private import Room, private
+from luggage.errors import LuggageError
+from luggage.run.private import Room, private, temporary
 
 
 @pytest.fixture
@@ -68,6 +69,8 @@ def test_the_inherited_folder_comes_first(tmp_path: Path, state: Path, usual: Pa
     with private(state, {}, tmp_path / "nowhere") as rooms:
         assert Path(rooms.begin("loop").variables["TMPDIR"]).parent.parent == state
     assert {it.name for it in state.iterdir()} == {"private"}
+    with pytest.raises(LuggageError, match="TMPDIR: nowhere to make a folder"):
+        temporary({}, tmp_path / "nowhere", tmp_path / "no").__enter__()
 
 
 def test_without_room_a_process_is_started_all_the_same(state: Path, usual: Path) -> None:

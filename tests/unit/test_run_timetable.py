@@ -133,7 +133,9 @@ def test_an_operator_runs_it_now_stops_it_and_lets_it_be_due_again(day: Day) -> 
 
 
 def test_nothing_is_begun_while_all_stops(day: Day) -> None:
-    """And nothing waits."""
+    """Nor in the moments before that; and nothing waits."""
+    day.monitor.closing = True
+    day.pass_(7200)
     day.monitor.stop(lambda: None)
     day.pass_(7200)
     assert day.starts() == 0
