@@ -148,6 +148,7 @@ class Child(protocol.ProcessProtocol):
     def _print(self, stream: int, pieces: list[tuple[bool, bytes]]) -> None:
         self._printer = self._printer or self.pid
         self.monitor.output.lines(self.name, pieces, self._printer, stream)
+        self.monitor.output.hold(self.transport)
 
     def _read_what_is_there(self) -> None:
         """Read what it has printed, so that its last lines stand before the news of its end."""

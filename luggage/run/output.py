@@ -6,6 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable
+from typing import Any
 
 from luggage.run.printed import PIECE, SELF, Human, Json, Written
 
@@ -61,18 +62,25 @@ class Lines:
 class Output:
     """Writes what processes print, as `log_format` has it: for a human, or JSON.
 
-    `names` are the processes'. `write` gets whole lines; where it returns False they are lost, and
-    how many is told as soon as it takes some again. The last LAST lines of each name are kept.
-    `now` is in unix seconds.
+    `names` are the processes'. `write` gets whole lines, and how many they stand for where that is
+    not their number; where it returns False they are lost. How many are lost, with those that it
+    took and `missed` tells of, is told as soon as it takes some again. The last LAST lines of each
+    name are kept. `now` is in unix seconds. `hold` lets the process behind a transport wait that
+    prints more than is read.
     """
 
     def __init__(
         self,
-        write: Callable[[bytes], object],
+        write: Callable[..., object],
         names: Iterable[str],
         log_format: str = "human",
         now: Callable[[], float] = time.time,
+        *,
+        missed: Callable[[], int] = lambda: 0,
+        hold: Callable[[Any], None] = lambda _: None,
     ) -> None:
+        self.hold = hold
+        self._missed = missed
         self._write = write
         self._lost = 0
         self._written: Written = (
@@ -118,9 +126,11 @@ class Output:
         return [text for _, text, _, _ in self._kept.get(name, ())]
 
     def _put(self, lines: Collection[bytes]) -> None:
-        news = f"{self._lost} lines lost: nobody read the log"
-        head = self._written.own(news, "error", os.getpid()) if self._lost else []
-        if self._write(b"".join([*head, *lines])) is False:
-            self._lost += len(lines)
+        self._lost += self._missed()
+        if not self._lost:
+            taken = self._write(b"".join(lines))
         else:
-            self._lost = 0
+            news = f"{self._lost} lines lost: nobody read the log"
+            told = self._written.own(news, "error", os.getpid())
+            taken = self._write(b"".join([*told, *lines]), self._lost + len(lines))
+        self._lost = self._lost + len(lines) if taken is False else 0

@@ -9,6 +9,7 @@ import threading
 from collections import deque
 
 LIMIT = 4 << 20  # bytes that wait for the reader
+ATONCE = 1 << 16  # bytes: what a pipe holds
 
 
 class Writer:
@@ -16,29 +17,44 @@ class Writer:
 
     Where `limit` bytes wait already, it returns False and forgets what it was given, until half of
     them are gone. To set O_NONBLOCK instead would change the terminal, or the pipe, for everyone
-    who has it. An error, such as of a closed pipe, loses what was being written: a lost log must
-    not stop the processes.
+    who has it. An error, such as of a closed pipe or a full disk, loses what was being written: a
+    lost log must not stop the processes. How many lines that were, `missed` tells.
     """
 
     def __init__(self, descriptor: int, limit: int = LIMIT) -> None:
         self._descriptor = descriptor
-        self._limit = limit
-        self._queue: deque[bytes] = deque()
+        self.limit = limit
+        self._queue: deque[tuple[bytes, int]] = deque()  # bytes, and how many lines they stand for
         self._waiting = 0  # bytes, with what is being written
+        self._missed = 0  # lines
         self._full = False
         self._change = threading.Condition()
         threading.Thread(target=self._work, daemon=True, name="log").start()
 
-    def __call__(self, data: bytes) -> bool:
-        """Whether `data` will be written."""
+    def __call__(self, data: bytes, lines: int | None = None) -> bool:
+        """Whether `data` will be written. It stands for as many lines as it has, or for `lines`:
+        where it tells that some are lost, they are lost with it."""
         with self._change:
-            if self._full or self._waiting + len(data) > self._limit:
+            if self._full or self._waiting + len(data) > self.limit:
                 self._full = True
                 return False
-            self._queue.append(data)
+            self._queue.append((data, data.count(b"\n") if lines is None else lines))
             self._waiting += len(data)
             self._change.notify_all()
             return True
+
+    @property
+    def waiting(self) -> int:
+        """The bytes that wait."""
+        return self._waiting
+
+    def missed(self) -> int:
+        """The lines that were taken and then could not be written, since this was asked last."""
+        if not self._missed:
+            return 0
+        with self._change:
+            missed, self._missed = self._missed, 0
+            return missed
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything is written, but not longer than `seconds`; whether it is."""
@@ -51,19 +67,44 @@ class Writer:
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._queue)
-                data = self._queue.popleft()
-            self._write(memoryview(data))
+                parts = self._next()
+            data = b"".join(part for part, _ in parts)
+            written = self._write(memoryview(data))
             with self._change:
+                self._missed += _unwritten(parts, written) if written < len(data) else 0
                 self._waiting -= len(data)
-                if self._waiting <= self._limit // 2:
+                if self._waiting <= self.limit // 2:
                     self._full = False
                 self._change.notify_all()
 
-    def _write(self, rest: memoryview) -> None:
-        while rest:
+    def _next(self) -> list[tuple[bytes, int]]:
+        """What waits, but not much more than ATONCE."""
+        parts, size = [], 0
+        while self._queue and size < ATONCE:
+            parts.append(self._queue.popleft())
+            size += len(parts[-1][0])
+        return parts
+
+    def _write(self, data: memoryview) -> int:
+        """How many bytes of `data` could be written."""
+        written = 0
+        while written < len(data):
             try:
-                rest = rest[os.write(self._descriptor, rest) :]
+                written += os.write(self._descriptor, data[written:])
             except BlockingIOError:
                 select.select([], [self._descriptor], [])
             except OSError:
-                return
+                break
+        return written
+
+
+def _unwritten(parts: list[tuple[bytes, int]], written: int) -> int:
+    """How many lines of `parts` are not among the first `written` bytes."""
+    missed = 0
+    for data, lines in parts:
+        if written <= 0:
+            missed += lines
+        elif written < len(data):
+            missed += data.count(b"\n", written)
+        written -= len(data)
+    return missed

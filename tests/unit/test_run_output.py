@@ -75,7 +75,7 @@ def test_lost_lines_are_counted() -> None:
     written: list[bytes] = []
     takes = [True]
 
-    def write(data: bytes) -> bool:
+    def write(data: bytes, _lines: int = 0) -> bool:
         if takes[0]:
             written.append(data)
         return takes[0]

@@ -245,7 +245,7 @@ def test_lost_lines_are_told_as_json() -> None:
     written: list[bytes] = []
     takes = [False]
 
-    def write(data: bytes) -> bool:
+    def write(data: bytes, _lines: int = 0) -> bool:
         if takes[0]:
             written.append(data)
         return takes[0]

@@ -6,9 +6,11 @@ import os
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from luggage.run.output import Output
 from luggage.run.writer import Writer
 
 
@@ -74,3 +76,35 @@ def test_a_closed_pipe_stops_nothing() -> None:
         assert write(b"x" * 10_000) in (True, False)
     assert write.flush(5)
     os.close(writer)
+
+
+def test_what_could_not_be_written_is_counted(tmp_path: Path) -> None:
+    """A reader that is gone, and one that comes: the lines between them are told, to the last.
+
+    News of lost lines that are lost themselves stand for those lines.
+    """
+    fifo = tmp_path / "log"
+    os.mkfifo(fifo)
+    reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    writer = os.open(fifo, os.O_WRONLY)
+    try:
+        write = Writer(writer)
+        assert write(b"one\n")
+        assert write.flush(5)
+        assert os.read(reader, 100) == b"one\n"
+        os.close(reader)
+        out = Output(write, ["loop"], missed=write.missed)
+        for _ in range(10):
+            out.lines("loop", [(True, b"a"), (True, b"b")])
+            assert write.flush(5)
+        reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+        out.lines("loop", [(True, b"c")])
+        assert write.flush(5)
+        told = os.read(reader, 1000)
+        assert told == b"luggage | 20 lines lost: nobody read the log\nloop    | c\n"
+        out.lines("loop", [(True, b"d")])
+        assert write.flush(5)
+        assert os.read(reader, 1000) == b"loop    | d\n"
+    finally:
+        os.close(reader)
+        os.close(writer)

@@ -1,0 +1,52 @@
+"""A log whose reader is slow → processes that wait a moment before what they print is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from luggage.run.writer import Writer
+
+STEP = 0.005  # seconds between looks for room
+PATIENCE = 1.0  # seconds; then lines are lost, and nobody waits until there is room again
+
+
+class Pressure:
+    """Lets those wait that print while the log of `writer` is half full, until it is a quarter.
+
+    Nobody waits for longer than PATIENCE: a log that nobody reads stops nothing.
+    """
+
+    def __init__(self, reactor: Any, writer: Writer) -> None:
+        self._reactor = reactor
+        self._writer = writer
+        self._held: set[Any] = set()
+        self._since = 0.0
+        self._gave_up = False
+
+    def hold(self, transport: Any) -> None:
+        """Let the process behind `transport`, which has just printed, wait if need be."""
+        if self._gave_up:
+            self._gave_up = self._writer.waiting > self._writer.limit // 4
+        elif self._writer.waiting > self._writer.limit // 2 and transport not in self._held:
+            if not self._held:
+                self._since = self._reactor.seconds()
+                self._reactor.callLater(STEP, self._look)
+            self._held.add(transport)
+            for reader in _readers(transport):
+                reader.stopReading()
+
+    def _look(self) -> None:
+        room = self._writer.waiting <= self._writer.limit // 4
+        self._gave_up = not room and self._reactor.seconds() - self._since > PATIENCE
+        if not room and not self._gave_up:
+            self._reactor.callLater(STEP, self._look)
+            return
+        held, self._held = self._held, set()
+        for transport in held:
+            for reader in _readers(transport):
+                reader.startReading()
+
+
+def _readers(transport: Any) -> list[Any]:
+    """The ends of its stdout and stderr, where they are open still."""
+    return [transport.pipes[number] for number in (1, 2) if number in transport.pipes]
