@@ -213,7 +213,6 @@ class Supervisor:
         self._stopping = True
         self._status = status
         self.board.stopping = True
-        self.monitor.closing = True
         self.notify.stopping(f"{why}: stopping")
         self.say(f"{why}: stopping")
         if self._drain and status == 0 and self.monitor.serves():
