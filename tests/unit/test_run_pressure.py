@@ -1,0 +1,112 @@
+"""A log whose reader is slow: what prints waits a moment, and not for ever."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from twisted.internet.task import Clock
+
+from luggage.run.pressure import PATIENCE, STEP, Pressure
+from luggage.run.writer import Writer
+
+LIMIT = 400_000  # bytes
+PIPE = 65_536
+
+
+class Reader:
+    """One end of a pipe, as Twisted's reactor sees it."""
+
+    def __init__(self) -> None:
+        self.reads = True
+
+    def stopReading(self) -> None:
+        self.reads = False
+
+    def startReading(self) -> None:
+        self.reads = True
+
+
+class Transport:
+    """A process with stdout, stderr, and the descriptor on which it says that it is ready."""
+
+    def __init__(self) -> None:
+        self.pipes = {1: Reader(), 2: Reader(), 5: Reader()}
+
+    def reads(self) -> list[bool]:
+        return [reader.reads for reader in self.pipes.values()]
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        os.close(end)
+
+
+def fill(writer: Writer, size: int) -> None:
+    while writer.waiting < size and writer(b"x" * 999 + b"\n"):
+        pass
+
+
+def drain(reader: int, writer: Writer, size: int) -> None:
+    """Read until no more than `size` bytes wait."""
+    while writer.waiting > size:
+        os.read(reader, PIPE)
+
+
+def test_it_waits_until_there_is_room(pipe: tuple[int, int]) -> None:
+    """From half on to a quarter; what is not output is read all the same."""
+    clock, writer, transport = Clock(), Writer(pipe[1], LIMIT), Transport()
+    pressure = Pressure(clock, writer)
+    pressure.hold(transport)
+    assert transport.reads() == [True, True, True]
+    fill(writer, LIMIT // 2 + 2 * PIPE)
+    pressure.hold(transport)
+    assert transport.reads() == [False, False, True]
+    clock.advance(STEP)
+    assert transport.reads() == [False, False, True], "no room yet"
+    drain(pipe[0], writer, LIMIT // 4)
+    clock.advance(STEP)
+    assert transport.reads() == [True, True, True]
+    assert clock.getDelayedCalls() == []
+
+
+def test_it_waits_no_longer_than_a_moment(pipe: tuple[int, int]) -> None:
+    """Where nobody reads, it goes on, and does not wait again until somebody has read."""
+    clock, writer, transport = Clock(), Writer(pipe[1], LIMIT), Transport()
+    pressure = Pressure(clock, writer)
+    fill(writer, LIMIT)
+    pressure.hold(transport)
+    for _ in range(int(PATIENCE / STEP) - 1):
+        clock.advance(STEP)
+    assert transport.reads() == [False, False, True]
+    clock.advance(3 * STEP)
+    assert transport.reads() == [True, True, True]
+    pressure.hold(transport)
+    assert transport.reads() == [True, True, True]
+    drain(pipe[0], writer, LIMIT // 4)
+    pressure.hold(transport)
+    fill(writer, LIMIT)
+    pressure.hold(transport)
+    assert transport.reads() == [False, False, True]
+
+
+def test_all_that_print_wait(pipe: tuple[int, int]) -> None:
+    """Each when it prints; one whose output is closed meanwhile is none of them any more."""
+    clock, writer = Clock(), Writer(pipe[1], LIMIT)
+    pressure = Pressure(clock, writer)
+    one, two, quiet = Transport(), Transport(), Transport()
+    fill(writer, LIMIT)
+    pressure.hold(one)
+    pressure.hold(two)
+    gone = one.pipes.pop(1)
+    assert [it.reads()[-1] for it in (one, two, quiet)] == [True, True, True]
+    assert quiet.reads() == [True, True, True]
+    drain(pipe[0], writer, 0)
+    clock.advance(STEP)
+    assert one.reads() == [True, True]
+    assert two.reads() == [True, True, True]
+    assert not gone.reads
