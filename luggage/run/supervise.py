@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import time
@@ -22,6 +21,7 @@ from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.errors import LuggageError
 from luggage.run import inherit, kin, settings
 from luggage.run.control import Control
+from luggage.run.leaving import Leaving
 from luggage.run.listen import VARIABLE as LISTEN
 from luggage.run.management import Management
 from luggage.run.monitor import Monitor
@@ -40,7 +40,6 @@ from luggage.run.writer import Writer
 HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CHECK = 0.5  # seconds between looks at the state folder
 REAP = 1.0  # seconds between looks for dead orphans
-PATIENCE = 5.0  # seconds that clients in the queue wait, at the end, for a web server that starts
 
 reactor: Any = _reactor
 
@@ -50,8 +49,7 @@ class Supervisor:
 
     `command` gives the argument list of a process; `folder` is the state folder; `board` is
     what all processes see; `listeners` are the sockets to serve, by command, and `management` that
-    of the pages about all this. The web server's is closed here when everything stops, so that new
-    clients are refused at once. `started` are first lives that run already; `version` is what pages
+    of the pages about all this. `started` are first lives that run already; `version` is what pages
     tell. Signals that wait, blocked, are heard when everything is started.
     """
 
@@ -70,20 +68,14 @@ class Supervisor:
         rooms: Private | None = None,
         version: Mapping[str, object],
     ) -> None:
-        web = [listeners.get(process.command) for process in processes if process.web]
-        self._web = next(iter(web), None)
         reactor.seconds = time.monotonic  # a clock that is set must not move what is to come
         self.board = board
-        self._status = 0
         self._crashed: str | None = None
-        self._stopping = False
         self._looks: list[LoopingCall] = []
         self._control: Control | None = None
         self._pages = management
         self._management: Management | None = None
-        self._delay: Any = None
         server = settings.read(settings.Server, environ)
-        self._drain = server.drain_delay
         self._terminals = [number for number in range(3) if os.isatty(number)]
         self.output = Output(
             write,
@@ -116,6 +108,16 @@ class Supervisor:
         self.notify = Notify(environ)
         self.reload = Reload(self.monitor, begun=self.notify.reloading, over=self.notify.reloaded)
         self.monitor.changed = self._changed
+        web = [listeners.get(process.command) for process in processes if process.web]
+        self._leaving = Leaving(
+            reactor,
+            self.monitor,
+            next(iter(web), None),
+            drain=server.drain_delay,
+            told=self._told,
+            begun=self._look_no_more,
+            stopped=self._stopped,
+        )
         self._places = ctllib.Places(str(folder / "config"), str(folder / "messages"))
         self._receiver = Tolerant(self.monitor, environ, self.say)
         for process in processes:
@@ -134,7 +136,7 @@ class Supervisor:
         if self._crashed is not None:
             self.say(f"{self._crashed}: its last lines were:")
             self.output.again(self._crashed)
-        return self._status
+        return self._leaving.status
 
     def say(self, text: str) -> None:
         """One of luggage's own lines."""
@@ -183,12 +185,12 @@ class Supervisor:
         if number == signal.SIGHUP and all(os.isatty(it) for it in self._terminals):
             reactor.callFromThread(self._reload, told)
         else:
-            reactor.callFromThread(self._stop, told, 0)
+            reactor.callFromThread(self._leaving.leave, told)
 
     def _reload(self, why: str) -> None:
         web = [it.name for it in self.system.states() if it.kind == "web"]
-        if self._stopping or not web:
-            self.say(f"{why}: {'stopping already' if self._stopping else 'nothing to reload'}")
+        if self._leaving or not web:
+            self.say(f"{why}: {'stopping already' if self._leaving else 'nothing to reload'}")
             return
         self.say(f"{why}: reloading {web[0]}")
         try:
@@ -198,45 +200,16 @@ class Supervisor:
 
     def _crash(self, name: str, status: int) -> None:
         self._crashed = name
-        self._stop(f"{name} does not run", status)
+        self._leaving.leave(f"{name} does not run", status)
 
-    def _stop(self, why: str, status: int) -> None:
-        if self._delay is not None and self._delay.active():
-            self._delay.cancel()
-            self._status = status
-            self.say(f"{why}: stopping now")
-            self._end()
-            return
-        if self._stopping:
-            self.say(f"{why}: stopping already")
-            return
-        self._stopping = True
-        self._status = status
+    def _told(self, why: str) -> None:
         self.board.stopping = True
-        self.notify.stopping(f"{why}: stopping")
-        self.say(f"{why}: stopping")
-        if self._drain and status == 0 and self.monitor.serves():
-            self.say(f"not ready any more; serving on for {self._drain} s")
-            self._delay = reactor.callLater(self._drain, self._end)
-        else:
-            self._end()
+        self.monitor.closing = True
+        self.notify.stopping(why)
 
-    def _end(self) -> None:
+    def _look_no_more(self) -> None:
         for look in self._looks:
             look.stop()
-        if self._web is None or self.monitor.serves():
-            self._finish()  # it has the socket as well, and answers whoever is in its queue
-        elif self._status == 0 and select.select([self._web], [], [], 0)[0]:
-            self.say("clients wait: the web server starts, and answers them first")
-            self.monitor.when_it_serves(self._finish, PATIENCE)
-        else:
-            self._web.shutdown(socket.SHUT_RDWR)  # for all who have it: new clients are refused
-            self._finish()
-
-    def _finish(self) -> None:
-        if self._web is not None:
-            self._web.close()
-        self.monitor.stop(self._stopped)
 
     def _stopped(self) -> None:
         if self._control is not None:
