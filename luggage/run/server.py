@@ -21,7 +21,7 @@ from luggage.run import kin, listen, logs
 from luggage.web import metrics
 from luggage.web.access import AccessLogger
 from luggage.web.arbiter import Arbiter
-from luggage.web.jobs import Deadlines
+from luggage.web.deadlines import Deadlines
 from luggage.web.worker import Worker
 
 READY = "LUGGAGE_READY_FD"
@@ -91,14 +91,14 @@ def serve(
     figures = environ.get(metrics.FOLDER)
     metrics.prepare(Path(figures) if figures else None)
 
-    class Timely(Worker):
+    class DeadlineWorker(Worker):
         """With what was asked for."""
 
         deadlines_of = Deadlines(deadline, deadlines)
         most_memory = memory
 
     chosen = options(bind, workers, threads) | hooks(ready)
-    _Application(app, chosen | {"worker_class": Timely}).run()
+    _Application(app, chosen | {"worker_class": DeadlineWorker}).run()
     return 0
 
 

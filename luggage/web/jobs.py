@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from luggage.web import overdue
 from luggage.web.slate import Slate
@@ -60,22 +60,6 @@ class Job:
         if self.phase == APP:
             return self.took(now) < HELD
         return self.phase == QUEUED or now - self.since < SLOW
-
-
-class Deadlines:
-    """How many seconds a request may be in the app's hands: the longest prefix of its path
-    decides. 0: for ever."""
-
-    def __init__(self, usual: float, routes: Mapping[str, float] | None = None) -> None:
-        self.usual = usual
-        self._routes = sorted((routes or {}).items(), key=lambda it: -len(it[0]))
-
-    def of(self, path: str) -> float:
-        """The seconds for a request with this path."""
-        for prefix, seconds in self._routes:
-            if path.startswith(prefix):
-                return seconds
-        return self.usual
 
 
 class Jobs:

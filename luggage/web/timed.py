@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, cast
 
 from luggage.web import metrics, request_id
+from luggage.web.deadlines import Deadlines
 from luggage.web.escaped import escaped
-from luggage.web.jobs import Deadlines, Job, Jobs
+from luggage.web.jobs import Job, Jobs
 from luggage.web.overdue import DeadlineError, Overdue
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 from luggage.web import request_id
+from luggage.web.deadlines import Deadlines
 from luggage.web.draining import DrainingWorker
-from luggage.web.jobs import MOST, Deadlines, Job, Jobs
+from luggage.web.jobs import MOST, Job, Jobs
 from luggage.web.overdue import DeadlineError
 from luggage.web.slate import Slate
 from luggage.web.timed import LATE, TOO_LONG, Timed

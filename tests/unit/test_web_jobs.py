@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from luggage.web.jobs import HELD, MOST, SLOW, Deadlines, Job, Jobs
+from luggage.web.deadlines import Deadlines
+from luggage.web.jobs import HELD, MOST, SLOW, Job, Jobs
 from luggage.web.overdue import Overdue
 from luggage.web.slate import REQUESTS, Slate
 
