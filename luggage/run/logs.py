@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import select
 import sys
 import threading
 import time
@@ -23,7 +24,7 @@ STEP = 0.5  # seconds between looks at the board
 class Handler(logging.Handler):
     """Writes each record at once and in one piece, as `written`, to the descriptor `out`.
 
-    What cannot be formatted is written as it is.
+    It has no lock, as one write needs none: a thread that is interrupted would keep it for ever.
     """
 
     def __init__(self, written: layout.Layout, out: int = OUT) -> None:
@@ -31,17 +32,27 @@ class Handler(logging.Handler):
         self._written = written
         self._out = out
 
-    def handle(self, entry: logging.LogRecord) -> Any:
-        """As in the standard library, once the level is the one that the supervisor wants."""
-        look()
-        return super().handle(entry)
+    def createLock(self) -> None:  # noqa: N802
+        """None."""
+        self.lock = None
+
+    def handle(self, entry: logging.LogRecord) -> bool:
+        """Write `entry`, unless a filter is against it."""
+        for level in _level:
+            level.look_alone()
+        if self.filter(entry):
+            self.emit(entry)
+        return True
 
     def emit(self, entry: logging.LogRecord) -> None:
         """Write `entry`; a reader that is gone stops nothing."""
         rest = memoryview(self._written(entry).encode("utf-8", "backslashreplace") + b"\n")
         with contextlib.suppress(OSError):
             while rest:
-                rest = rest[os.write(self._out, rest) :]
+                try:
+                    rest = rest[os.write(self._out, rest) :]
+                except BlockingIOError:
+                    select.select([], [self._out], [])
 
 
 class _Level:
@@ -50,6 +61,7 @@ class _Level:
     def __init__(self, level: str, view: board.View | None) -> None:
         self._view = view
         self._level = ""
+        self._watched = 0  # the process whose thread looks
         self.look(level if view is None else view.level)
 
     def look(self, level: str | None = None) -> None:
@@ -60,8 +72,15 @@ class _Level:
             for name in (None, *OWN):
                 logging.getLogger(name).setLevel(level.upper())
 
+    def look_alone(self) -> None:
+        """Look, where no thread does."""
+        if self._watched != os.getpid():
+            self.look()
+
     def follow(self) -> None:
-        if self._view is not None:
+        self.look()
+        if self._view is not None and self._watched != os.getpid():
+            self._watched = os.getpid()
             threading.Thread(target=self._watch, daemon=True, name="log level").start()
 
     def _watch(self) -> None:
@@ -100,16 +119,12 @@ def configure(environ: Mapping[str, str] | None = None, *, shared: bool = False)
         follow()
 
 
-def look() -> None:
-    """Take the level from the supervisor's board; this costs no system call."""
-    for level in _level:
-        level.look()
-
-
 def follow() -> None:
-    """Look at the board twice a second, in a thread; a forked child begins anew."""
+    """Look at the board twice a second, in a thread; a forked child begins anew.
+
+    Where nobody does, the level is the board's from the next record on.
+    """
     for level in _level:
-        level.look()
         level.follow()
 
 
