@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from luggage.board import VARIABLE as BOARD
+from luggage.crypto.sources import CREDENTIALS
 from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.run import kin
 from luggage.run.heart import VARIABLE as HEART
@@ -60,7 +61,7 @@ def await_ready(started: Started, seconds: float, signals: Collection[int]) -> N
 
 def names(process: Process, environ: Mapping[str, str]) -> list[str]:
     """The variables of `environ` that `process` inherits."""
-    return sorted(environ.keys() - NOT_INHERITED - (set() if process.key else {KEY}))
+    return sorted(environ.keys() - NOT_INHERITED - (set() if process.key else {KEY, CREDENTIALS}))
 
 
 def variables(

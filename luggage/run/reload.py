@@ -12,7 +12,7 @@ from typing import Any
 from luggage.errors import LuggageError
 from luggage.run.child import Child
 
-PATIENCE = 60.0  # seconds that the new life has to become ready
+PATIENCE = 120.0  # seconds that the new life has to become ready
 
 Done = Callable[[bool, str], None]
 
@@ -47,9 +47,12 @@ class Reload:
             raise LuggageError("reload: another is under way", "wait until that is over")
         if record.halted:
             raise LuggageError(f"reload: {name} was stopped", f"ctl start {name}")
+        try:
+            child = self._monitor.births.life(name, self._monitor._processes[name])
+        except OSError as error:
+            raise LuggageError(f"reload: {name}: no place for another: {error}") from error
         self._busy = True
         self._begun()
-        child = self._monitor.births.life(name, self._monitor._processes[name])
 
         def end(well: bool, told: str) -> None:
             child.on_ready = child.on_exit = None

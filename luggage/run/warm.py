@@ -29,7 +29,7 @@ HIGH = 512  # its own descriptors stand above all that it is given
 MOST = 64  # descriptors at once
 _HIDDEN = (
     *("SECRET_KEY", "SECRET_KEY_FILE", "LUGGAGE_KEY_FD", "LISTEN_FDS", "LISTEN_PID"),
-    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"),
+    *("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY"),
 )
 
 
