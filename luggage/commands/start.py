@@ -16,6 +16,7 @@ from luggage.commands.dispatch import find
 from luggage.errors import LuggageError, all_wrong
 from luggage.run import (
     claim,
+    early,
     first,
     handover,
     inherit,
@@ -92,7 +93,8 @@ def main(
         from luggage.commands import check_env  # noqa: PLC0415 - in place of all that follows
 
         return check_env.examine(processes, secrets, settings, check)
-    return _start(processes, secrets, settings, check)
+    with early.errors(os.environ):
+        return _start(processes, secrets, settings, check)
 
 
 def _start(
@@ -212,12 +214,12 @@ def _warn_of_a_kept_key() -> None:
     """Taking the key out of this process is in vain where the one that started it shows it."""
     found = handover.keeper(os.getpid())
     if found is not None:
-        print(
+        told = (
             f"warning: process {found[0]} ({found[1]}) keeps SECRET_KEY in its environment, which "
             "any process of this user can read: give the key as a file, with SECRET_KEY_FILE, or "
-            "start without that process",
-            file=sys.stderr,
+            "start without that process"
         )
+        print(early.line(told, "warning", os.environ), file=sys.stderr)
 
 
 def _quit_on_signals() -> None:

@@ -34,7 +34,7 @@ class Written(Protocol):
         self, name: str, pieces: Iterable[tuple[bool, bytes]], pid: int | None, stream: int
     ) -> list[bytes]: ...
 
-    def own(self, text: str, level: str, pid: int) -> list[bytes]: ...
+    def own(self, text: str, level: str, pid: int, stream: int = 1) -> list[bytes]: ...
 
 
 class Human:
@@ -58,7 +58,7 @@ class Human:
         begins, goes_on = head + b" | ", head + b" : "
         return [(begins if first else goes_on) + text + b"\n" for first, text in pieces]
 
-    def own(self, text: str, level: str, pid: int) -> list[bytes]:
+    def own(self, text: str, level: str, pid: int, stream: int = 1) -> list[bytes]:
         """luggage's own lines."""
         return self(SELF, [(True, line.encode("utf-8", "replace")) for line in text.splitlines()])
 
@@ -94,9 +94,9 @@ class Json:
             pieces,
         )
 
-    def own(self, text: str, level: str, pid: int) -> list[bytes]:
+    def own(self, text: str, level: str, pid: int, stream: int = 1) -> list[bytes]:
         """luggage's own lines, together."""
-        told = {"time": stamp(self._now()), "process": SELF, "pid": pid, "stream": STREAMS[1]}
+        told = {"time": stamp(self._now()), "process": SELF, "pid": pid, "stream": STREAMS[stream]}
         return self._text(_start({**told, "level": level}), True, text)
 
     def _lines(

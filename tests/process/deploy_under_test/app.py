@@ -1,9 +1,11 @@
-"""The WSGI app: `/` answers at once, `/slow?SECONDS` later, `/crash` fails; and see FAULTS."""
+"""The WSGI app: `/` answers at once, `/slow?SECONDS` later, `/crash` fails, `/say` logs; and see
+FAULTS."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import os
 import sys
 import threading
@@ -64,6 +66,17 @@ def _grow() -> None:
 FAULTS = {"/lock": _lock, "/loop": _loop, "/held": _held, "/died": _died, "/grow": _grow}
 
 
+def _say() -> None:
+    log = logging.getLogger("app")
+    log.info("within it")
+    log.debug("to the letter")
+    beside = threading.Thread(target=log.info, args=("beside it",))
+    beside.start()
+    beside.join()
+    print("plainly", flush=True)
+    print('{"mine": true, "level": "warn"}', flush=True)
+
+
 def _drip() -> Iterable[bytes]:
     yield b"one drop"
     _lock()
@@ -77,6 +90,8 @@ def _app(environ, start_response) -> Iterable[bytes]:
         time.sleep(float(environ["QUERY_STRING"]))
     if environ["PATH_INFO"] == "/crash":
         raise RuntimeError("the app does not work")
+    if environ["PATH_INFO"] == "/say":
+        _say()
     if environ["PATH_INFO"] in FAULTS:
         FAULTS[environ["PATH_INFO"]]()
     if environ["PATH_INFO"] == "/drip":

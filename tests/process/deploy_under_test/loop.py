@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from deploy_under_test import config
 from luggage import run
+from luggage.run import logs
 
 MAIN_OK = True
 
@@ -29,6 +31,12 @@ def main(argv: list[str]) -> int:
         Path("flooded").touch()
     elif does == "tell":
         print(f"it was given: {os.environ['APP_PASSWORD']}")
+    elif does == "log":
+        logs.configure(os.environ)
+        while True:
+            logging.getLogger("loop").debug("to the letter")
+            logging.getLogger("loop").info("goes round")
+            time.sleep(0.1)
     elif does == "orphans":
         # Each shell leaves a child behind that dies soon after it.
         for _ in range(20):
