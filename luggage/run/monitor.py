@@ -64,8 +64,8 @@ class Monitor(Orders, ProcessMonitor):
         self.lingering: set[Child] = set()
         self.records: dict[str, Record] = {}
         self.waits: dict[str, Any] = {}
-        self._table = {process.name: process for process in processes}
-        self.first = frozenset(name for name, process in self._table.items() if process.web)
+        self.table = {process.name: process for process in processes}
+        self.first = frozenset(name for name, process in self.table.items() if process.web)
         self.births = Births(
             self,
             reactor,
@@ -90,7 +90,7 @@ class Monitor(Orders, ProcessMonitor):
     def startService(self) -> None:
         """Start everything, and whatever is added from now on."""
         super().startService()
-        if any(process.beat or process.rhythm for process in self._table.values()):
+        if any(process.beat or process.rhythm for process in self.table.values()):
             self._rounds.start()
 
     def addProcess(  # noqa: PLR0917
@@ -109,7 +109,7 @@ class Monitor(Orders, ProcessMonitor):
         if not args or not all(isinstance(word, str) for word in [*args, *inherited.values()]):
             raise ValueError("args and env hold strings, and args at least one")
         if name not in self._processes:
-            self.records[name] = Record(name, self._table.get(name), self.wall)
+            self.records[name] = Record(name, self.table.get(name), self.wall)
         super().addProcess(name, args, uid, gid, inherited, cwd)
 
     def removeProcess(self, name: str) -> None:

@@ -8,6 +8,7 @@ from luggage.errors import LuggageError
 from luggage.run.child import Child
 from luggage.run.record import Record
 from luggage.run.states import State
+from luggage.run.table import Process
 
 
 class Orders:
@@ -17,11 +18,14 @@ class Orders:
     running: int
     protocols: dict[str, Child]
     records: dict[str, Record]
+    table: dict[str, Process]
     waits: dict[str, Any]
 
     def states(self) -> list[State]:
-        """How every process stands, in the order of the table."""
-        return [record.seen(self.protocols.get(name)) for name, record in self.records.items()]
+        """How every process stands, in the order of the table; what was added later comes last."""
+        known = [*(name for name in self.table if name in self.records)]
+        added = [name for name in self.records if name not in self.table]
+        return [self.records[name].seen(self.protocols.get(name)) for name in [*known, *added]]
 
     def restart(self, name: str) -> None:
         """End the current life of a process, if it has one, and begin another at once.

@@ -47,6 +47,22 @@ def is_(world: World, name: str) -> str:
     return state(world, name).state
 
 
+def test_states_stand_in_the_order_of_the_table() -> None:
+    """Whatever the order in which they were added; what is in no table comes last."""
+    made = Monitor(
+        Reactor(),
+        Output(lambda _: None, []),
+        processes=[Process("gunicorn", "gunicorn", kind="web"), Process("loop", "loop")],
+        descriptors=[],
+        crashed=lambda name, status: None,
+        say=lambda text: None,
+    )
+    for name in ("extra", "loop", "gunicorn"):
+        made.addProcess(name, ["/" + name])
+    assert [it.name for it in made.states()] == ["gunicorn", "loop", "extra"]
+    made.close()
+
+
 def test_a_state_tells_all_that_is_known(world: World) -> None:
     """What it is, since when, how often it was started, and how its last life ended."""
     world.reactor.advance(7)
