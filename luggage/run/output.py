@@ -106,8 +106,10 @@ class Output:
             kept.extend((first, text[:PIECE], pid, stream) for first, text in list(pieces)[-LAST:])
             self._put(self._written(name, pieces, pid, stream))
 
-    def say(self, text: str, level: str = "info") -> None:
-        """Write luggage's own lines."""
+    def say(self, text: str) -> None:
+        """Write luggage's own lines; in JSON, `error: ` or `warning: ` in front is their level."""
+        before = text.partition(": ")[0]
+        level = before if before in {"error", "warning"} else "info"
         kept = self._kept.setdefault(SELF, deque(maxlen=LAST))
         kept.extend(
             (True, line.encode("utf-8", "replace"), os.getpid(), 1) for line in text.splitlines()

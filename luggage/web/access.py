@@ -85,6 +85,8 @@ class AccessLogger(Logger):
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         if not self._access_log_enabled:
             return
+        # An app that configures logging with dictConfig disables all loggers that are there.
+        self.error_log.disabled = self.access_log.disabled = False
         if environ.get("PATH_INFO") not in QUIET or resp.status_code >= 400:
             seconds = request_time.total_seconds()
             self.access_log.info(line(environ, resp.status_code, resp.sent, seconds, self.now()))

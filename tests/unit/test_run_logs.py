@@ -268,3 +268,32 @@ logging.getLogger("gunicorn.error").info("once more")
     done = ran(script)
     assert done.stdout == "INFO once\nINFO once more\n"
     assert done.stderr == ""
+
+
+def test_an_app_that_configures_logging_itself() -> None:
+    """Its records go where it wants them to; gunicorn's lines stay, and are told once."""
+    script = """
+import datetime, logging.config, types
+from gunicorn.config import Config
+from luggage.web.access import AccessLogger
+logs.configure(os.environ, shared=True)
+config = Config()
+config.set("accesslog", "-")
+logger = AccessLogger(config)
+own = {"class": "logging.StreamHandler", "stream": "ext://sys.stderr"}
+logging.config.dictConfig(
+    {"version": 1, "handlers": {"own": own}, "root": {"level": "ERROR", "handlers": ["own"]}}
+)
+log = logging.getLogger("another")
+log.info("left out")
+log.error("the app's")
+answer = types.SimpleNamespace(status_code=200, sent=5)
+logger.access(answer, None, {"RAW_URI": "/a"}, datetime.timedelta(seconds=1))
+logger.access(answer, None, {"RAW_URI": "/-/ready", "PATH_INFO": "/-/ready"}, datetime.timedelta())
+logger.error("gunicorn's")
+"""
+    done = ran(script)
+    assert done.stderr == "the app's\n"
+    access, error = done.stdout.splitlines()
+    assert '"- /a -" 200 5 "-" "-" 1.000 -' in access
+    assert error.endswith("[ERROR] gunicorn's")

@@ -231,7 +231,7 @@ def test_own_lines() -> None:
     written: list[bytes] = []
     output = Output(written.append, ["loop"], "json", lambda: NOW)
     output.say("two\nlines \x1b \udcff")
-    output.say("worse", "error")
+    output.say("error: loop: worse")
     told = [strict(line) for line in written]
     assert told[0]["message"] == "two\nlines \x1b \udcff"
     assert [(one["process"], one["stream"], one["level"]) for one in told] == [
