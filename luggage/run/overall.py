@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from luggage.run.states import State
 
 
 class Overall:
-    """A `System`. What it finds is put on the board by `publish`."""
+    """A `System`. What it finds is put on the board by `publish`.
+
+    `names` are the processes of the table, in its order; what was added by hand comes after them.
+    """
 
     def __init__(
         self,
@@ -22,12 +25,14 @@ class Overall:
         folder: Path,
         version: Mapping[str, object],
         lines: Callable[[str], list[bytes]],
+        names: Sequence[str] = (),
     ) -> None:
         self.folder = folder
         self.version = version
         self._monitor = monitor
         self._board = board
         self._lines = lines
+        self._place = {name: number for number, name in enumerate(names)}
 
     @property
     def stopping(self) -> bool:
@@ -44,7 +49,7 @@ class Overall:
 
     def states(self) -> list[State]:
         found: list[State] = self._monitor.states()
-        return found
+        return sorted(found, key=lambda it: self._place.get(it.name, len(self._place)))
 
     def lines(self, name: str) -> list[str]:
         return [line.decode("utf-8", "replace") for line in self._lines(name)]

@@ -7,20 +7,36 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from operated import ctl
-from running import Running, make, started
+from running import PACKAGE, Made, Running, make, started
 
 from luggage.run import caller
 
 
-def states(made) -> dict[str, dict]:
+def states(made: Made) -> dict[str, dict]:
     """What `status --json` tells of each process."""
     done = ctl(made, "status", "--json")
     assert done.returncode == 0, done.stderr
     return {it["name"]: it for it in json.loads(done.stdout)["processes"]}
+
+
+def healthy(made: Made, port: int) -> tuple[int, str]:
+    """The exit status of `healthy`, and what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", PACKAGE, "healthy"],
+        cwd=made.folder,
+        env=made.environ(PORT=str(port)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, (done.stdout + done.stderr).rstrip()
 
 
 def up(running: Running) -> None:
@@ -36,6 +52,9 @@ def test_status_tells_of_every_process(tmp_path: Path) -> None:
         up(running)
         done = ctl(made, "status")
         assert (done.returncode, done.stderr) == (0, "")
+        assert [line.split()[0] for line in done.stdout.splitlines()[:4]] == [
+            *("name", "gunicorn", "loop", "spare")
+        ]
         rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line}
         for name, word in (("gunicorn", "gunicorn"), ("loop", "loop"), ("spare", "spare")):
             (pid,) = running.children(word)
@@ -70,6 +89,7 @@ def test_what_an_operator_stops_stays_stopped_until_he_starts_it(tmp_path: Path)
         assert running.children("gunicorn") + running.children("loop") == []
         told = json.loads(ctl(made, "status", "--json").stdout)
         assert (told["ready"], told["told"]) == (False, "not ready; gunicorn is stopped")
+        assert healthy(made, running.port) == (0, "healthy: an operator has stopped the web server")
         assert states(made)["spare"]["state"] == "running"
         with socket.create_connection(("127.0.0.1", running.port), 10) as early:
             early.sendall(b"GET / HTTP/1.0\r\n\r\n")
@@ -78,6 +98,7 @@ def test_what_an_operator_stops_stays_stopped_until_he_starts_it(tmp_path: Path)
             early.settimeout(20)
             assert early.recv(100).startswith(b"HTTP/1.0 200")
         assert json.loads(ctl(made, "status", "--json").stdout)["ready"] is True
+        assert healthy(made, running.port)[1].endswith(f"port {running.port}: 200")
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
 
