@@ -14,6 +14,7 @@ Layout = Callable[[logging.LogRecord], str]
 
 ACCESS = "gunicorn.access"
 _text = logging.Formatter()
+_encode = _json.JSONEncoder(default=str, allow_nan=False).encode
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -47,12 +48,14 @@ def json(record: logging.LogRecord) -> str:
         told["request_id"] = found
     fields = getattr(record.msg, "fields", None) if record.name == ACCESS else None
     told |= fields() if callable(fields) else {"message": _message(record)}
-    trace = _traced("", record).lstrip("\n")
-    if trace:
-        told["traceback"] = trace
-    extra = {key: value for key, value in vars(record).items() if key not in _USUAL | told.keys()}
+    if record.exc_info or record.exc_text or record.stack_info:
+        told["traceback"] = _traced("", record).lstrip("\n")
+    whole = told.copy()
+    for key, value in vars(record).items():
+        if key not in _USUAL:
+            whole.setdefault(key, value)
     try:
-        return _json.dumps(told | extra, default=str, allow_nan=False)
+        return _encode(whole)
     except Exception:
         return _json.dumps(told, default=repr)
 

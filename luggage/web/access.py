@@ -6,8 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from gunicorn.glogging import Logger
 
@@ -22,8 +21,7 @@ QUIET = ("/-/healthy", "/-/metrics", "/-/ready")
 _PATH, _REFERER, _AGENT, _METHOD, _MESSAGE = 800, 300, 300, 32, 200
 
 
-@dataclass(frozen=True)
-class Access:
+class Access(NamedTuple):
     """One answered request; `str` of it is the combined format, the seconds, and the id.
 
     What the client sent is escaped. There is no query in it, nor a user, as both may be secrets.
