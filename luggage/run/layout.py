@@ -57,7 +57,14 @@ def json(record: logging.LogRecord) -> str:
     try:
         return _encode(whole)
     except Exception:
-        return _json.dumps(told, default=repr)
+        return _encode({key: told.get(key, _shown(value)) for key, value in whole.items()})
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:
+        return f"<{type(value).__name__} that cannot be shown: {type(error).__name__}>"
 
 
 def _id() -> str:

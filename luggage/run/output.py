@@ -124,8 +124,9 @@ class Output:
         self._put(lines)
 
     def last(self, name: str) -> list[bytes]:
-        """The last lines of `name`, as it printed them; of long ones the pieces."""
-        return [text for _, text, _, _ in self._kept.get(name, ())]
+        """The last lines of `name`, as a person reads them; of long ones the pieces."""
+        kept = self._kept.get(name, ())
+        return [line for _, text, _, _ in kept for line in self._written.shown(text)][-LAST:]
 
     def _put(self, lines: Collection[bytes]) -> None:
         self._lost += self._missed()

@@ -36,6 +36,8 @@ class Written(Protocol):
 
     def own(self, text: str, level: str, pid: int, stream: int = 1) -> list[bytes]: ...
 
+    def shown(self, text: bytes) -> list[bytes]: ...
+
 
 class Human:
     """`name | text`, and `name : text` where a long line goes on; names are `width` wide."""
@@ -61,6 +63,10 @@ class Human:
     def own(self, text: str, level: str, pid: int, stream: int = 1) -> list[bytes]:
         """luggage's own lines."""
         return self(SELF, [(True, line.encode("utf-8", "replace")) for line in text.splitlines()])
+
+    def shown(self, text: bytes) -> list[bytes]:
+        """A printed line as a person reads it, without its process's name."""
+        return [text]
 
 
 class Json:
@@ -99,6 +105,19 @@ class Json:
         told = {"time": stamp(self._now()), "process": SELF, "pid": pid, "stream": STREAMS[stream]}
         return self._text(_start({**told, "level": level}), True, text)
 
+    def shown(self, text: bytes) -> list[bytes]:
+        """A printed line as a person reads it; of an object level, request, message, traceback."""
+        found = self._parsed(text) if _OBJECT.match(text) else None
+        message = _first(found or {}, ("message", *_MESSAGES), "")
+        if not found or not message:
+            return [text]
+        level = _first(found, ("level", *_LEVELS), "info").upper()
+        request = _first(found, ("request_id",), "")
+        named = f" [{request}]" if request else ""
+        trace = _first(found, ("traceback", "exc_info", "exception"), "")
+        told = f"{level}{named} {message}\n{trace}"
+        return [line.encode("utf-8", "replace") for line in told.splitlines()]
+
     def _lines(
         self, known: dict[str, object], level: str, pieces: Iterable[tuple[bool, bytes]]
     ) -> list[bytes]:
@@ -114,14 +133,10 @@ class Json:
 
     def _object(self, raw: bytes, known: dict[str, object], level: str) -> bytes | None:
         """The object in `raw`, completed; None where there is none."""
-        try:
-            text = raw.decode()
-            found = self._parse(text)
-        except (ValueError, RecursionError):
+        found = self._parsed(raw)
+        if found is None:
             return None
-        if not isinstance(found, dict):
-            return None
-        text = text.strip(" \t\r")
+        text = raw.decode().strip(" \t\r")
         if _ODD.search(text):
             text = _ODD.sub(lambda odd: f"\\u{ord(odd[0]):04x}", text)
         lacks = {key: value for key, value in known.items() if key not in found}
@@ -133,6 +148,13 @@ class Json:
             return text.encode() + b"\n"
         added = json.dumps(lacks)[:-1]
         return f"{added}{', ' if found else ''}{text[1:].lstrip()}\n".encode()
+
+    def _parsed(self, raw: bytes) -> dict[str, object] | None:
+        try:
+            found = self._parse(raw.decode())
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
 
     def _text(self, start: str, first: bool, text: str) -> list[bytes]:
         """`text` as a message; where it is too long when escaped, in several, all but the first of

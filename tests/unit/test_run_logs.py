@@ -94,6 +94,8 @@ log.info("kept", extra={"broken": Broken()})
     assert told[1]["level"] == "info", "nothing is overwritten"
     assert len(told) == 6, done.stderr
     assert told[5]["message"] == "kept"
+    assert told[5]["broken"] == "<Broken that cannot be shown: ValueError>"
+    assert told[1]["nan"] == "nan"
     assert done.stderr == ""
     assert len(ran(script).stdout.splitlines()) == 7, "for people, two lines are two"
 

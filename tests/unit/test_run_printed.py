@@ -268,3 +268,27 @@ def test_again_is_valid_too() -> None:
     told = [strict(line) for line in b"".join(written).splitlines(keepends=True)]
     assert told[-1]["a"] == 1
     assert "".join(one["message"] for one in told[:-1]) == '{"a": "' + "x" * (PIECE - 7)
+
+
+def test_last_lines_are_for_people() -> None:
+    """Level, request, message and traceback of an object; text as it is."""
+    output = Output(lambda _: True, ["loop"], "json", lambda: NOW)
+    printed = [
+        b"plain",
+        b'{"message": "said", "level": "info", "request_id": "abc-1"}',
+        b'{"event": "went wrong", "traceback": "Traceback:\\n  at"}',
+        b'{"other": 1}',
+        b"{half",
+    ]
+    output.lines("loop", [(True, line) for line in printed], 7)
+    assert output.last("loop") == [
+        b"plain",
+        b"INFO [abc-1] said",
+        b"INFO went wrong",
+        b"Traceback:",
+        b"  at",
+        b'{"other": 1}',
+        b"{half",
+    ]
+    output.lines("loop", [(True, b'{"message": "m", "traceback": "' + b"x\\n" * 50 + b'"}')], 7)
+    assert len(output.last("loop")) == 20
