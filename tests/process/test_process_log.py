@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import sys
 import time
@@ -55,6 +56,20 @@ def test_a_log_that_nobody_reads_stops_nothing(made: Made) -> None:
         running.reader.join(5)
         told = [line[11:17] for line in running.lines if line.startswith(b"loop     | 0")]
         assert told[:500] == [b"%06d" % number for number in range(500)]
+
+
+def test_a_flood_waits_for_a_reader_that_is_late(made: Made) -> None:
+    """10 MB at once, while nobody reads for a moment: not one line is lost."""
+    with started(made, unread=True, LOOP_DOES="flood") as running:
+        assert running.process.stdout is not None
+        select.select([running.process.stdout], [], [], 20)
+        time.sleep(0.3)
+        running.reader.start()
+        running.wait_for("goes round", seconds=40)
+        told = [line[11:17] for line in running.lines if line.startswith(b"loop     | ")]
+        flood = [text for text in told if text.isdigit()]
+        assert flood == [b"%06d" % number for number in range(100_000)]
+        assert "lines lost" not in running.text
 
 
 def test_lines_that_are_lost_are_counted(made: Made) -> None:
