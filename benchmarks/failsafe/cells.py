@@ -83,10 +83,10 @@ class Plan:
 class Result:
     """A cell. Percentages are of good requests; milliseconds of those that were served.
 
-    `worst` is the second with the fewest served. `after`: the last two seconds of the tail, in
-    which there are no faults. `left`: processes still there after TERM, two seconds, and the death
-    of the main process. `late`: the client's own, 99 of 100; `client`: the share of a processor
-    that both clients took. `error`: why there is no figure.
+    `worst` is the second with the fewest served; `lost` tells in which seconds any were not. `after`:
+    the last two seconds of the tail, in which there are no faults. `left`: processes still there
+    after TERM, two seconds, and the death of the main process. `late`: the client's own, 99 of 100;
+    `client`: the share of a processor that both clients took. `error`: why there is no figure.
     """
 
     server: str
@@ -101,6 +101,7 @@ class Result:
     worst: float = 0.0
     after: float = 0.0
     answers: str = ""
+    lost: str = ""
     bad: str = ""
     memory_before: float = 0.0
     memory: float = 0.0
@@ -226,6 +227,12 @@ def judged(answers: Sequence[tuple[float, float | None, str]], plan: Plan) -> di
         "worst": min(_percent(it) for it in each.values()),
         "after": _percent(it[1] is not None for it in after),
         "answers": _words(Counter(it[2] for it in during)),
+        "lost": ", ".join(
+            f"{count} at {second} s"
+            for second, count in sorted(
+                Counter(int(it[0]) for it in answers if it[1] is None).items()
+            )
+        ),
     }
 
 

@@ -54,6 +54,7 @@ def test_what_is_not_served_counts_in_its_second(
     assert (found["good"], found["served"], found["percent"]) == (40, 38, 95.0)
     assert (found["worst"], found["after"]) == (80.0, 100.0)
     assert found["answers"] == "200 38, empty 1, timeout 1"
+    assert found["lost"] == "2 at 2 s"
     answers[69] = (6.9, None, "timeout")
     assert cells.judged(answers, plan)["after"] == 95.0
 
