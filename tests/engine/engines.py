@@ -157,9 +157,9 @@ class Container:
     engine: Engine
     name: str
 
-    @property
-    def url(self) -> str:
-        return "http://" + self.engine("port", self.name, "8000/tcp").splitlines()[0]
+    def at(self, port: int = 8000) -> str:
+        """Where a port of its own is published."""
+        return self.engine("port", self.name, f"{port}/tcp").splitlines()[0]
 
     def give(self, path: str, content: bytes) -> None:
         """Put a file into it that any user may read, with the folders above it."""
@@ -172,10 +172,11 @@ class Container:
         words = (*self.engine.command, "cp", "-", f"{self.name}:/")
         subprocess.run(words, input=archive.getvalue(), check=True, env=self.engine.environ)
 
-    def get(self, path: str = "/", seconds: float = 10) -> tuple[int, str]:
+    def get(self, path: str = "/", seconds: float = 10, port: int = 8000) -> tuple[int, str]:
         """Status and text of the answer; status 0 where there is none."""
+        url = f"http://{self.at(port)}{path}"
         try:
-            with urllib.request.urlopen(self.url + path, timeout=seconds) as answer:
+            with urllib.request.urlopen(url, timeout=seconds) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:
@@ -197,6 +198,12 @@ class Container:
             (Process(int(pid), int(parent), line) for pid, parent, line in rows[1:]),
             key=lambda process: process.pid,
         )
+
+    def ctl(self, *words: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
+        """`ctl WORDS` as an operator types it outside; `options` are those of `docker exec`."""
+        inside = ("/app/bin/python", "-I", "-m", "luggage", "ctl", *words)
+        whole = (*self.engine.command, "exec", *options, self.name, *inside)
+        return sh(*whole, check=False, env=self.engine.environ, cwd="/")
 
     def status(self) -> int:
         return int(self.engine.inspect(self.name, "{{.State.ExitCode}}"))

@@ -1,15 +1,9 @@
-"""What an operator types, while a real supervisor runs; and clients that count what they lose."""
+"""What an operator types, while a real supervisor runs."""
 
 from __future__ import annotations
 
-import http.client
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from running import PACKAGE, Made
 
@@ -25,66 +19,3 @@ def ctl(made: Made, *words: str, **variables: str) -> subprocess.CompletedProces
         timeout=120,
         check=False,
     )
-
-
-@dataclass
-class Load:
-    """Clients that ask for `/` without a pause: what they got, and what was wrong."""
-
-    port: int
-    served: int = 0
-    pids: set[str] = field(default_factory=set)
-    wrong: list[str] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def wait_for(self, served: int, seconds: float = 60) -> None:
-        """Wait until as many more are served."""
-        wanted, end = self.served + served, time.monotonic() + seconds
-        while self.served < wanted:
-            assert time.monotonic() < end, f"{self.served} of {wanted}: {self.wrong[:3]}"
-            time.sleep(0.005)
-
-    def stop(self) -> None:
-        """Ask no more."""
-        self._over.set()
-
-    def work(self, keep: bool) -> None:
-        """One client; with `keep` all its requests go through one connection while that lasts."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        while not self._over.is_set():
-            try:
-                connection.request("GET", "/", headers={} if keep else {"Connection": "close"})
-                answer = connection.getresponse()
-                body = answer.read().decode()
-                told = "" if answer.status == 200 else f"{answer.status}: {body}"
-            except (OSError, http.client.HTTPException) as error:
-                told = repr(error)
-                body = ""
-                connection.close()
-            with self._lock:
-                if told:
-                    self.wrong.append(told)
-                else:
-                    self.served += 1
-                    self.pids.add(body.split()[0])
-            if not keep:
-                connection.close()
-        connection.close()
-
-
-@contextmanager
-def load(port: int, *, kept: int = 4, fresh: int = 4) -> Iterator[Load]:
-    """`kept` clients that keep their connection, and `fresh` ones that do not, until the end."""
-    it = Load(port)
-    threads = [
-        threading.Thread(target=it.work, args=(number < kept,)) for number in range(kept + fresh)
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        yield it
-    finally:
-        it.stop()
-        for thread in threads:
-            thread.join(60)

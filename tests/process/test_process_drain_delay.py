@@ -9,7 +9,8 @@ import urllib.error
 from pathlib import Path
 
 import pytest
-from operated import ctl, load
+from clients import load
+from operated import ctl
 from running import Running, make, started
 
 

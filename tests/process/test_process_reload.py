@@ -7,7 +7,8 @@ import threading
 import time
 from pathlib import Path
 
-from operated import ctl, load
+from clients import load
+from operated import ctl
 from running import make, started
 
 
