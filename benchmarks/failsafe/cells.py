@@ -83,10 +83,11 @@ class Plan:
 class Result:
     """A cell. Percentages are of good requests; milliseconds of those that were served.
 
-    `worst` is the second with the fewest served; `lost` tells in which seconds any were not. `after`:
-    the last two seconds of the tail, in which there are no faults. `left`: processes still there
-    after TERM, two seconds, and the death of the main process. `late`: the client's own, 99 of 100;
-    `client`: the share of a processor that both clients took. `error`: why there is no figure.
+    `worst` is the second with the fewest served; `lost` tells in which seconds any were not.
+    `after`: the last two seconds of the tail, in which there are no faults. `left`: processes still
+    there after TERM, two seconds, and the death of the main process. `late`: the client's own, 99
+    of 100; `client`: the share of a processor that both clients took. `error`: why there is no
+    figure.
     """
 
     server: str
