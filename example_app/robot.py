@@ -46,18 +46,23 @@ class _Stopped(BaseException):
 
 
 class Robot:
-    """Says `lines` with `say`, again and again, one every `interval` seconds.
+    """Says `lines` with `say`, again and again, one every `interval` seconds; before each, `beat`.
 
     A line that fails is logged and tried again after the same wait. It may then be there twice:
     better than a silent robot.
     """
 
     def __init__(
-        self, say: Callable[[str], object], interval: float, lines: Iterable[str] = LINES
+        self,
+        say: Callable[[str], object],
+        interval: float,
+        lines: Iterable[str] = LINES,
+        beat: Callable[[], object] = lambda: None,
     ) -> None:
         self._say = say
         self._interval = interval
         self._lines = tuple(lines)
+        self._beat = beat
         self._stopping = False
 
     def run(self) -> None:
@@ -80,6 +85,7 @@ class Robot:
                 signal.signal(number, handler)
 
     def _said(self, line: str) -> bool:
+        self._beat()
         try:
             self._say(line)
         except ServiceError as error:

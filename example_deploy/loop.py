@@ -10,7 +10,7 @@ from example_deploy.config import SECRETS, App
 from example_deploy.parts import account
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
-from luggage.run import claim, logs, settings
+from luggage.run import beat, claim, logs, settings
 
 MAIN_OK = True
 
@@ -36,5 +36,5 @@ def main(argv: list[str]) -> int:
     logs.configure(os.environ)
     # Six attempts last for five seconds: the stand-in starts at the same time as this.
     lines = Client(app.service, account(SECRETS.open(), "LINES_API_KEY"), attempts=6)
-    Robot(lambda text: lines.add("lines", {"text": text}), options.every).run()
+    Robot(lambda text: lines.add("lines", {"text": text}), options.every, beat=beat).run()
     return 0

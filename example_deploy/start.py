@@ -10,7 +10,7 @@ MAIN_OK = True
 
 PROCESSES = (
     run.Web("example_deploy.wsgi:app"),
-    run.Loop("loop"),
+    run.Loop("loop", beat=90),  # one line takes six attempts of ten seconds at worst
     run.Loop("standin", unless="API_URL", key=False, port="STANDIN_PORT"),
 )
 

@@ -15,7 +15,8 @@ import pytest
 from app_service import Script, lines_client, standin
 
 import example_app
-from example_app.robot import seconds
+from example_app.client import ServiceError
+from example_app.robot import Robot, seconds
 
 ROBOT = """
 import logging, sys
@@ -117,6 +118,23 @@ def test_a_refused_key_is_told_without_it(tmp_path: Path) -> None:
     assert first == "not said: the service refused the API key (401); trying again in 0.05 s\n"
     assert status == 0
     assert "veiled" not in output
+
+
+def test_its_heart_beats_once_for_each_line() -> None:
+    """Before it is said, and before it is said again: whoever watches sees a round that hangs."""
+    said: list[str] = []
+    beats: list[int] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if len(said) == 2:
+            raise ServiceError("the service cannot be reached")
+        if len(said) == 4:
+            signal.raise_signal(signal.SIGTERM)
+
+    Robot(say, 0.001, ("one", "two"), beat=lambda: beats.append(len(said))).run()
+    assert said == ["one", "two", "two", "one"]
+    assert beats == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("text", ["", "x", "0", "-1", "nan", "inf", "86401"])
