@@ -41,10 +41,11 @@ def reload(bench: Bench) -> Iterator[Found]:
         thread = threading.Thread(target=reloads.run, daemon=True)
         thread.start()
         count = lost = 0
-        while thread.is_alive() or (count < bench.requests and not reloads.failed):
+        while thread.is_alive():
             answers = _load(live.port)
             count += len(answers)
             lost += sum(word != "200" for _, _, word in answers)
+            reloads.enough = count >= bench.requests
         done = f"{lost} of {count:,} in {reloads.done} reloads"
         if reloads.failed:
             done += f"; then: {reloads.failed}"
@@ -60,27 +61,37 @@ class _Reloads:
         self._bench = bench
         self.done = 0
         self.failed = ""
+        self.enough = False  # requests, so that none is counted while nothing is reloaded
 
     def run(self) -> None:
-        words = [str(self._bench.python), "-m", "failsafe_deploy", "ctl", "reload"]
-        while self.done < self._bench.reloads:
-            try:
-                subprocess.run(
-                    words,
-                    cwd=self._live.place.folder,
-                    env=dict(self._live.environ),
-                    check=True,
-                    capture_output=True,
-                    text=True,
-                    timeout=PATIENCE,
-                )
-            except subprocess.CalledProcessError as error:
-                self.failed = (error.stderr.strip().splitlines() or [str(error)])[0]
-                return
-            except subprocess.TimeoutExpired:
-                self.failed = f"a reload took more than {PATIENCE:.0f} s"
+        # The first page can be there before the supervisor listens to anybody.
+        end = time.monotonic() + PATIENCE
+        while self._ctl("status") and time.monotonic() < end:
+            time.sleep(0.1)
+        while self.done < self._bench.reloads or not self.enough:
+            self.failed = self._ctl("reload")
+            if self.failed:
                 return
             self.done += 1
+
+    def _ctl(self, command: str) -> str:
+        """What is wrong, if anything."""
+        words = [str(self._bench.python), "-m", "failsafe_deploy", "ctl", command]
+        try:
+            subprocess.run(
+                words,
+                cwd=self._live.place.folder,
+                env=dict(self._live.environ),
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE,
+            )
+        except subprocess.CalledProcessError as error:
+            return (error.stderr.strip().splitlines() or [str(error)])[0]
+        except subprocess.TimeoutExpired:
+            return f"ctl {command} took more than {PATIENCE:.0f} s"
+        return ""
 
 
 def _load(port: int) -> list[tuple[float, float | None, str]]:
