@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,13 +41,16 @@ def reload(bench: Bench) -> Iterator[Found]:
         reloads = _Reloads(live, bench)
         thread = threading.Thread(target=reloads.run, daemon=True)
         thread.start()
-        count = lost = 0
+        count = 0
+        lost: Counter[str] = Counter()
         while thread.is_alive():
             answers = _load(live.port)
             count += len(answers)
-            lost += sum(word != "200" for _, _, word in answers)
+            lost.update(word for _, _, word in answers if word != "200")
             reloads.enough = count >= bench.requests
-        done = f"{lost} of {count:,} in {reloads.done} reloads"
+        done = f"{lost.total()} of {count:,} in {reloads.done} reloads"
+        if lost:
+            done += f" ({', '.join(f'{word} {times}' for word, times in lost.items())})"
         if reloads.failed:
             done += f"; then: {reloads.failed}"
         met = not lost and not reloads.failed and count >= bench.requests
@@ -88,7 +92,7 @@ class _Reloads:
                 timeout=PATIENCE,
             )
         except subprocess.CalledProcessError as error:
-            return (error.stderr.strip().splitlines() or [str(error)])[0]
+            return str((error.stderr.strip().splitlines() or [error])[0])
         except subprocess.TimeoutExpired:
             return f"ctl {command} took more than {PATIENCE:.0f} s"
         return ""
