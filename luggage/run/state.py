@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from luggage.errors import LuggageError
+from luggage.run.private import PREFIX
 
 VARIABLE = "LUGGAGE_RUN"
 NAME = "luggage"
@@ -91,7 +92,8 @@ def _claimed(path: Path) -> Iterator[None]:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         _furnish(path)
         yield
-        _clear(path)
+        with contextlib.suppress(OSError):  # what is left, the next one sweeps
+            _clear(path)
     finally:
         os.close(lock)
 
@@ -101,7 +103,7 @@ def _ours(path: Path) -> bool:
     about = path.lstat()
     if not stat.S_ISDIR(about.st_mode) or about.st_uid != os.getuid():
         return False
-    names = {entry.name for entry in path.iterdir()}
+    names = {entry.name for entry in path.iterdir()} - {it.name for it in _temporary(path)}
     return not names or (LOCK in names and names <= {LOCK, *PARTS, *SOCKETS})
 
 
@@ -130,6 +132,23 @@ def _furnish(path: Path) -> None:
 def _clear(path: Path) -> None:
     for name in SOCKETS:
         (path / name).unlink(missing_ok=True)
-    for name in PARTS:
-        if (path / name).exists():
-            shutil.rmtree(path / name)
+    for folder in (*(path / name for name in PARTS), *_temporary(path)):
+        if folder.exists():
+            _remove(folder)
+
+
+def _temporary(path: Path) -> list[Path]:
+    """What killed supervisors have left that had no other place for what is temporary."""
+    return list(path.glob(f"{PREFIX}*"))
+
+
+def _remove(folder: Path) -> None:
+    """Remove `folder`, though processes have taken rights away from some that they made there."""
+    try:
+        shutil.rmtree(folder)
+    except PermissionError:
+        for parent, names, _ in os.walk(folder):
+            for inner in (Path(parent, name) for name in names):
+                if not inner.is_symlink():
+                    inner.chmod(0o700)
+        shutil.rmtree(folder)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from luggage.errors import LuggageError
-from luggage.run import listen, state
+from luggage.run import listen, private, state
 
 
 def mode(path: Path) -> int:
@@ -34,6 +38,50 @@ def test_a_folder_in_the_named_one_is_used_and_swept(tmp_path: Path) -> None:
         assert {mode(path / name) for name in state.PARTS} == {0o700}
         assert list((path / "config").iterdir()) == []
     assert sorted(tree(tmp_path / "run")) == [".", "luggage", "luggage/lock"]
+
+
+def test_what_a_killed_one_has_left_is_swept(tmp_path: Path) -> None:
+    """Its TMPDIR as well, which lies there where there is no other place: a volume of a pod
+    outlives the container, and each next one would be refused."""
+    environ = {"LUGGAGE_RUN": str(tmp_path)}
+    (tmp_path / "luggage" / "private").mkdir(parents=True)
+    (tmp_path / "luggage" / "lock").touch()
+    left = tmp_path / "luggage" / f"{private.PREFIX}x1y2z3_9"
+    left.mkdir()
+    (left / "much").write_text("of it")
+    with state.folder(environ) as path:
+        assert {it.name for it in path.iterdir()} == {state.LOCK, *state.PARTS}
+
+
+UNTIDY = """
+import os, sys
+from pathlib import Path
+from luggage.run import state
+if os.getuid() == 0:  # whom no rights stop
+    os.setuid(65534)
+environ = {"LUGGAGE_RUN": sys.argv[1]}
+with state.folder(environ) as path:
+    shut = path / "private" / "loop" / "shut"
+    (shut / "deep").mkdir(parents=True)
+    shut.chmod(0o500)
+print("ended")
+with state.folder(environ) as path:
+    assert not list((path / "private").iterdir())
+print("begun")
+"""
+
+
+def test_what_a_process_has_locked_away_stops_neither_the_end_nor_the_next_start() -> None:
+    """A folder without the right to write in it, as some tools leave them, in RUNTIME_DIRECTORY."""
+    with tempfile.TemporaryDirectory() as place:  # pytest's own let nobody else in
+        os.chmod(place, 0o777)
+        done = subprocess.run(
+            [sys.executable, "-c", UNTIDY, f"{place}/run"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.stdout, done.stderr) == ("ended\nbegun\n", "")
 
 
 def test_what_is_not_ours_stays(tmp_path: Path) -> None:
