@@ -74,7 +74,7 @@ print("begun")
 def test_what_a_process_has_locked_away_stops_neither_the_end_nor_the_next_start() -> None:
     """A folder without the right to write in it, as some tools leave them, in RUNTIME_DIRECTORY."""
     with tempfile.TemporaryDirectory() as place:  # pytest's own let nobody else in
-        os.chmod(place, 0o777)
+        Path(place).chmod(0o777)
         done = subprocess.run(
             [sys.executable, "-c", UNTIDY, f"{place}/run"],
             capture_output=True,
