@@ -58,11 +58,13 @@ def claim(environ: MutableMapping[str, str] | None = None, *, prove: bool = True
     supervised = kin.join(environ)
     number = environ.get(sources.DESCRIPTOR)
     if number or supervised:
-        from luggage import board  # noqa: PLC0415 - not for a container's first process
+        # Not for a container's first process.
+        from luggage import board  # noqa: PLC0415
+        from luggage.run import heart  # noqa: PLC0415
 
-        for given in filter(None, (number, environ.get(board.VARIABLE))):
+        for variable in (sources.DESCRIPTOR, board.VARIABLE, heart.VARIABLE):
             with contextlib.suppress(OSError, ValueError):  # reading the key tells
-                os.set_inheritable(int(given), False)
+                os.set_inheritable(int(environ.get(variable, "")), False)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
         if prove and not supervised:
             _prove(environ)

@@ -6,6 +6,7 @@ now and then: a beat costs no system call, and wakes nobody.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 
@@ -14,6 +15,7 @@ LOOK = 0.5  # seconds between looks
 GAP = 4 * LOOK  # seconds without a look: the supervisor itself did not run
 _SIZE = 8
 _MOST = 2**64
+_SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 
 _mine: dict[str, memoryview | None] = {}
 
@@ -34,9 +36,12 @@ def _inherited() -> memoryview | None:
     text = os.environ.pop(VARIABLE, "")
     try:
         number = int(text)
+        # Another process's number, in a variable passed on, would be any file here.
+        if fcntl.fcntl(number, fcntl.F_GET_SEALS) != _SEALS or os.fstat(number).st_size != _SIZE:
+            return None
         page = mmap.mmap(number, _SIZE)
         os.close(number)
-    except (OSError, ValueError):
+    except (OSError, OverflowError, ValueError):
         return None
     return memoryview(page).cast("Q")
 
@@ -53,8 +58,10 @@ class Heart:
         self._grace = grace
         self.silent = 0.0
         self.begun = False
-        self.descriptor = os.memfd_create("luggage-heart")
+        self.descriptor = os.memfd_create("luggage-heart", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         os.write(self.descriptor, bytes(_SIZE))
+        # Nobody can shorten it, which would kill whoever looks.
+        fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, _SEALS)
         self._page = mmap.mmap(self.descriptor, _SIZE)
         self._seen = bytes(_SIZE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -66,6 +67,22 @@ def test_one_that_does_not_heed_is_killed_with_its_group(made: Made) -> None:
         running.wait_for(r"deaf +. not now")
         running.wait_for(r"deaf: no beat for .*: killed by signal 9 \(SIGKILL\)")
         _when(lambda: not Path(f"/proc/{child}").exists() or _state(child) == "Z")
+
+
+def test_what_it_starts_gets_no_descriptor_of_its_own(made: Made) -> None:
+    """Neither before its first beat nor after: only what a program expects, and no page to beat."""
+    before = """
+    os.system("ls -l /proc/self/fd")
+    run.beat()
+    os.system("ls -l /proc/self/fd; echo done")
+    signal.pause()
+    """
+    table(made, 'run.Loop("parent", beat=60)', parent=before)
+    with started(made) as running:
+        running.wait_for(r"^parent +. done")
+        found = re.findall(r"^parent +. \S+ .* (\d+) -> (\S+)", running.text, re.MULTILINE)
+        assert len(found) >= 8
+        assert [it for it in found if int(it[0]) > 2 and not it[1].startswith("/proc/")] == []
 
 
 def test_each_life_has_time_until_its_first_beat(made: Made) -> None:

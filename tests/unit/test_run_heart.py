@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -55,7 +56,26 @@ def test_time_in_which_the_supervisor_did_not_run_is_none(watched: Heart) -> Non
     assert watched.silent == LOOK + GAP
 
 
-@pytest.mark.parametrize("number", ["", "x", "-1", "999"])
+def test_nobody_can_shorten_the_page(watched: Heart) -> None:
+    """Its supervisor, which looks at it, would get SIGBUS, and with it everything would end."""
+    with pytest.raises(PermissionError):
+        os.ftruncate(watched.descriptor, 0)
+    watched.look(LOOK)
+
+
+def test_a_number_that_is_another_file_s_is_left_alone(tmp_path: Path) -> None:
+    """A process that a loop starts may inherit the variable, and have opened a file of its own."""
+    mine = tmp_path / "mine"
+    mine.write_bytes(bytes(8))
+    with mine.open("r+b") as file:
+        number = file.fileno()
+        code = f"import os\nfrom luggage import run\nrun.beat()\nos.fstat({number})"
+        environ = {**os.environ, heart.VARIABLE: str(number)}
+        subprocess.run([sys.executable, "-c", code], env=environ, pass_fds=[number], check=True)
+    assert mine.read_bytes() == bytes(8)
+
+
+@pytest.mark.parametrize("number", ["", "x", "-1", "999", "9" * 20])
 def test_without_a_supervisor_a_beat_is_nothing(number: str) -> None:
     """A loop that is run by hand needs no page, and none that is broken."""
     code = "from luggage import run\nrun.beat()\nrun.beat()"
