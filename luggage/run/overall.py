@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from luggage.run.states import State
 class Overall:
     """A `System`. What it finds is put on the board by `publish`.
 
-    `names` are the processes of the table, in its order; what was added by hand comes after them.
+    `web` are the processes that serve, whether or not the monitor has heard of them yet.
     """
 
     def __init__(
@@ -25,14 +25,14 @@ class Overall:
         folder: Path,
         version: Mapping[str, object],
         lines: Callable[[str], list[bytes]],
-        names: Sequence[str] = (),
+        web: Collection[str],
     ) -> None:
         self.folder = folder
         self.version = version
         self._monitor = monitor
         self._board = board
         self._lines = lines
-        self._place = {name: number for number, name in enumerate(names)}
+        self._web = frozenset(web)
 
     @property
     def stopping(self) -> bool:
@@ -49,7 +49,7 @@ class Overall:
 
     def states(self) -> list[State]:
         found: list[State] = self._monitor.states()
-        return sorted(found, key=lambda it: self._place.get(it.name, len(self._place)))
+        return found
 
     def lines(self, name: str) -> list[str]:
         return [line.decode("utf-8", "replace") for line in self._lines(name)]
@@ -61,7 +61,9 @@ class Overall:
         down = [it for it in states if it.needed and it.crash_loop]
         if down:
             return False, f"not ready; {_crashing(down)}"
-        web = [it for it in states if it.kind == "web"]
+        web = [it for it in states if it.name in self._web]
+        if missing := self._web - {it.name for it in web}:
+            return False, f"not ready; {min(missing)} is not there"
         if web and not any(it.state == "running" for it in web):
             return False, f"not ready; {web[0].name} is {web[0].state}"
         trouble = [it for it in states if it.crash_loop]

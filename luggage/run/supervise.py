@@ -104,7 +104,7 @@ class Supervisor:
             folder=folder,
             version=version,
             lines=self.output.last,
-            names=[process.name for process in processes],
+            web=self.monitor.first,
         )
         self.notify = Notify(environ)
         self.reload = Reload(self.monitor, begun=self.notify.reloading, over=self.notify.reloaded)

@@ -50,18 +50,36 @@ def world() -> Iterator[World]:
             folder=Path("/state"),
             version={},
             lines=lambda name: [name.encode(), b"\xff"],
-            names=["gunicorn", "loop"],
+            web=["gunicorn"],
         )
         yield World(monitor, it, system)
 
 
 def test_it_is_ready_while_the_web_server_serves(world: World) -> None:
-    """In no other state of it; and where there is none, always."""
+    """In no other state of it."""
     assert world.ready(WEB, LOOP) == (True, "ready")
     for state in ("starting", "waiting", "stopping", "stopped"):
         fit, told = world.ready(replace(WEB, state=state), LOOP)
         assert (fit, told) == (False, f"not ready; gunicorn is {state}")
-    assert world.ready(LOOP) == (True, "ready")
+
+
+def test_where_no_web_server_is_wanted_it_is_always_ready() -> None:
+    """There is nothing to wait for."""
+    with board.create() as it:
+        system = Overall(
+            monitor=Monitor([LOOP]),
+            board=it,
+            folder=Path("/state"),
+            version={},
+            lines=lambda name: [],
+            web=[],
+        )
+        assert system.ready() == (True, "ready")
+
+
+def test_it_is_not_ready_before_the_web_server_is_known(world: World) -> None:
+    """Processes are added one after another, in any order: systemd was told READY=1 too early."""
+    assert world.ready(LOOP) == (False, "not ready; gunicorn is not there")
 
 
 def test_a_loop_in_a_crash_loop_is_named_and_only_a_needed_one_counts(world: World) -> None:
@@ -81,12 +99,6 @@ def test_what_stops_is_not_ready_but_healthy(world: World) -> None:
     assert world.ready(WEB, LOOP) == (False, "stopping")
     assert world.system.stopping
     assert world.system.healthy()[0]
-
-
-def test_processes_come_in_the_order_of_the_table(world: World) -> None:
-    """What was added by hand comes last."""
-    world.monitor.found = [replace(LOOP, name="added"), LOOP, WEB]
-    assert [it.name for it in world.system.states()] == ["gunicorn", "loop", "added"]
 
 
 def test_the_level_is_the_board_s(world: World) -> None:
