@@ -30,7 +30,11 @@ _PEER = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
 class Reply(Protocol):
-    """Where an order's outcome goes. `end` comes last, and once."""
+    """Where an order's outcome goes. `end` or `fail` comes last, and once."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody is there who wants to know."""
 
     def say(self, text: str) -> None:
         """A line for whoever waits."""
@@ -112,6 +116,10 @@ class _Caller(basic.LineOnlyReceiver):
         except LuggageError as error:
             self.fail(error)
 
+    @property
+    def waits(self) -> bool:
+        return self in self._callers
+
     def say(self, text: str) -> None:
         self._send({"say": text})
 
@@ -124,8 +132,7 @@ class _Caller(basic.LineOnlyReceiver):
     def _last(self, answer: dict[str, object]) -> None:
         self._cancel()
         self._send(answer)
-        if self.connected:
-            self.transport.loseConnection()
+        self.transport.loseConnection()
 
     def _breathe(self) -> None:
         self._send({})
@@ -137,7 +144,7 @@ class _Caller(basic.LineOnlyReceiver):
         self._call = None
 
     def _send(self, answer: dict[str, object]) -> None:
-        if self.connected:
+        if self.waits:
             self.sendLine(json.dumps(answer).encode())
 
 

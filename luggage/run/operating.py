@@ -97,15 +97,25 @@ class Operating:
         self._await(
             chosen,
             reply,
-            lambda it: it.starts > before[it.name] and it.state not in ("starting", "stopping"),
+            # Another operator may have stopped it meanwhile.
+            lambda it: (
+                it.state == "stopped"
+                or (it.starts > before[it.name] and it.state not in ("starting", "stopping"))
+            ),
             lambda it: it.state in ("running", "scheduled"),
         )
 
     def _stop(self, names: list[str], reply: Reply) -> None:
         chosen = self._chosen("stop", names)
+        before = {it.name: it.starts for it in self._system.states()}
         for name in chosen:
             self._orders.halt(name)
-        self._await(chosen, reply, lambda it: it.state == "stopped", lambda _: True)
+        self._await(
+            chosen,
+            reply,
+            lambda it: it.state == "stopped" or it.starts > before[it.name],
+            lambda it: it.state == "stopped",
+        )
 
     def _start(self, names: list[str], reply: Reply) -> None:
         chosen = self._chosen("start", names)
@@ -114,7 +124,7 @@ class Operating:
         self._await(
             chosen,
             reply,
-            lambda it: it.state not in ("starting", "stopping", "stopped"),
+            lambda it: it.state not in ("starting", "stopping"),
             lambda it: it.state in ("running", "scheduled"),
         )
 
@@ -183,6 +193,8 @@ class Operating:
                         reply.say(told)
                     else:
                         ill.append(told)
+            if left and not reply.waits:
+                return
             if left and not self._system.stopping:
                 self._reactor.callLater(STEP, look)
             elif ill or left:

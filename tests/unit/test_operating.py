@@ -51,12 +51,19 @@ class Parts:
 
     def restart(self, name: str) -> None:
         self.asked.append(f"restart {name}")
+        self.rise(name)
 
     def halt(self, name: str) -> None:
         self.asked.append(f"stop {name}")
 
     def begin(self, name: str) -> None:
         self.asked.append(f"start {name}")
+        self.rise(name)
+
+    def rise(self, name: str) -> None:
+        """What does not run is started at once, as a monitor does it."""
+        if self.processes[name].state == "stopped":
+            self.processes[name] = replace(self.processes[name], state="starting")
 
     def reload(self, name: str, done: Callable[[bool, str], None]) -> None:
         self.asked.append(f"reload {name}")
@@ -70,6 +77,7 @@ class Told:
     said: list[str] = field(default_factory=list)
     result: list[object] = field(default_factory=list)
     error: LuggageError | None = None
+    waits: bool = True
 
     def say(self, text: str) -> None:
         self.said.append(text)
@@ -128,6 +136,36 @@ def test_a_restart_into_a_crash_is_a_failure() -> None:
     assert told.error is not None
     assert told.error.message == "loop.1: exited with status 3, and is tried again"
     assert not told.result
+
+
+@pytest.mark.parametrize("command", ["restart", "start"])
+def test_what_another_operator_stops_is_waited_for_no_more(command: str) -> None:
+    """Its next life may come never."""
+    world = World()
+    world.change("loop.1", state="stopping")
+    told = world.order(command, "loop.1")
+    world.change("loop.1", state="stopped", pid=None)
+    assert told.error is not None
+    assert told.error.message == "loop.1: stopped"
+
+
+def test_a_stop_that_another_operator_takes_back_is_waited_for_no_more() -> None:
+    """It has stopped, and runs again."""
+    world = World()
+    told = world.order("stop", "loop.1")
+    world.change("loop.1", state="stopping")
+    world.change("loop.1", state="running", starts=2, pid=9)
+    assert told.error is not None
+    assert told.error.message == "loop.1: running, pid 9"
+
+
+def test_nobody_is_waited_for_who_has_hung_up() -> None:
+    """Looks that go on for whoever gave up would add up."""
+    world = World()
+    told = world.order("restart", "loop.1")
+    told.waits = False
+    world.clock.advance(1)
+    assert not world.clock.getDelayedCalls()
 
 
 def test_the_name_of_a_command_means_all_its_copies() -> None:
