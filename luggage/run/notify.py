@@ -24,6 +24,7 @@ class Notify:
         self._socket: socket.socket | None = None
         self._status = ""
         self._is_ready = False
+        self._stops = False
         name = environ.get(SOCKET, "")
         if name.startswith(("/", "@")):
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -36,7 +37,7 @@ class Notify:
     def status(self, fit: bool, text: str) -> None:
         """`text` is how it is; the first time that it is `fit`, the service has started."""
         lines = [f"STATUS={_line(text)}"] if text != self._status else []
-        if fit and not self._is_ready:
+        if fit and not self._is_ready and not self._stops:
             self._is_ready = True
             lines.insert(0, "READY=1")
         self._status = text
@@ -47,11 +48,13 @@ class Notify:
         self._send("RELOADING=1", f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
 
     def reloaded(self) -> None:
-        """A reload has ended, and the service serves."""
-        self._send("READY=1")
+        """A reload has ended, and the service serves, unless it stops."""
+        if not self._stops:
+            self._send("READY=1")
 
     def stopping(self, text: str) -> None:
         """From now on it stops."""
+        self._stops = True
         self._status = text
         self._send("STOPPING=1", f"STATUS={_line(text)}")
 

@@ -60,11 +60,16 @@ class Reload:
             self._over()
             done(well, told)
 
+        def stopped() -> bool:
+            if record.halted or not self._monitor.running:
+                end(False, f"reload: {name}: stopped meanwhile")
+                return True
+            return False
+
         def ready() -> None:
             took = f"{name}: pid {child.pid} serves"
-            if record.halted or not self._monitor.running:
+            if stopped():
                 self._monitor.ask(child)
-                end(False, f"reload: {name}: stopped meanwhile")
                 return
             old = self._current(name)
             self._monitor.say(f"{took} in the place of {_pid(old)}")
@@ -72,7 +77,8 @@ class Reload:
             end(True, took)
 
         def exited(words: str) -> None:
-            self._failed(name, f"the new one {words} before it was ready", end)
+            if not stopped():
+                self._failed(name, f"the new one {words} before it was ready", end)
 
         def too_long() -> None:
             if child.on_exit is exited:

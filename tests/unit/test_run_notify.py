@@ -62,6 +62,17 @@ def test_a_reload_and_the_stop_are_told(manager: socket.socket) -> None:
     assert others == [["READY=1"], ["WATCHDOG=1"], ["STOPPING=1", "STATUS=signal SIGTERM"]]
 
 
+def test_what_stops_is_not_ready_when_a_reload_has_ended(manager: socket.socket) -> None:
+    """One that was under way ends with everything else; nor is a first readiness told then."""
+    notify = Notify({"NOTIFY_SOCKET": manager.getsockname()})
+    notify.reloading()
+    notify.stopping("signal SIGTERM")
+    notify.reloaded()
+    notify.status(True, "ready")
+    notify.close()
+    assert heard(manager)[1:] == [["STOPPING=1", "STATUS=signal SIGTERM"], ["STATUS=ready"]]
+
+
 def test_an_abstract_socket_is_one_as_well() -> None:
     """Its name begins with @, which stands for a zero byte."""
     name = f"luggage-test-{os.getpid()}"

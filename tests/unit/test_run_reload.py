@@ -149,6 +149,16 @@ def test_one_that_is_stopped_meanwhile_stays_stopped(world: Reloading) -> None:
     assert not world.monitor.lives
 
 
+def test_one_that_ends_as_everything_is_stopped_is_no_error(world: Reloading) -> None:
+    """It was asked to; and the old one does not serve on."""
+    new = world.begin()
+    world.monitor.stop(lambda: None)
+    world.monitor.exited(new, None, 15)
+    world.monitor.ended(new)
+    assert world.ends == [(False, "reload: gunicorn: stopped meanwhile")]
+    assert not [line for line in world.said if "error" in line or "serves on" in line]
+
+
 def test_what_cannot_be_reloaded_is_refused(world: Reloading) -> None:
     """A second at once, one that was stopped, and one that there is not."""
 
