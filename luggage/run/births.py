@@ -97,4 +97,8 @@ class Births:
             begin()
         except Exception as problem:
             self._monitor.say(f"{child.name}: cannot be started: {problem}")
-            self._reactor.callLater(0, self._monitor.exited, child, 127, None)
+            self._reactor.callLater(0, self._never_begun, child)
+
+    def _never_begun(self, child: Child) -> None:
+        self._monitor.exited(child, 127, None)
+        self._monitor.ended(child)

@@ -134,8 +134,8 @@ class Monitor(Orders, ProcessMonitor):
         child = self.births.life(name, self._processes[name])
         self.protocols[name] = child
         sequel.watch(self, record, child)
-        self.live(child)
         record.begins("starting" if child.tells else "running")
+        self.live(child)  # which may be over already when this returns
         self.changed()
 
     def live(self, child: Child) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from luggage.run import ending
 from luggage.run.child import Child
 from luggage.run.monitor import Monitor
 from luggage.run.output import Output
+from luggage.run.private import Private
 from luggage.run.receiver import Tolerant, guarded
 from luggage.run.table import Process
 
@@ -127,6 +129,43 @@ def test_a_loop_is_never_a_crash_of_everything(world: World) -> None:
         world.reactor.advance(31)
     assert world.crashes == []
     assert "loop: cannot be started: /missing" in world.said
+
+
+def test_one_that_cannot_be_started_leaves_nothing(tmp_path: Path) -> None:
+    """It is tried for ever: a folder each time would fill what holds them."""
+    for name in ("tmp", "kept"):
+        (tmp_path / name).mkdir()
+    reactor = Reactor()
+    made = Monitor(
+        reactor,
+        Output(lambda _: None, []),
+        processes=[],
+        descriptors=[],
+        crashed=lambda *_: None,
+        say=lambda _: None,
+        rooms=Private(tmp_path / "tmp", tmp_path / "kept"),
+    )
+    made.startService()
+    made.addProcess("loop", ["/missing"])
+    for _ in range(5):
+        reactor.advance(31)
+    made.close()
+    assert len(list((tmp_path / "tmp").iterdir())) <= 1
+
+
+def test_one_that_is_dead_as_soon_as_it_is_started_waits(world: World) -> None:
+    """Twisted tells of its end before it returns, and it is shown as what it is."""
+    spawn = world.reactor.spawnProcess
+
+    def dead(child: Child, *words: Any, **options: Any) -> None:
+        spawn(child, *words, **options)
+        world.monitor.exited(child, 1, None)
+        world.monitor.ended(child)
+
+    world.reactor.spawnProcess = dead  # type: ignore[method-assign]
+    world.monitor.addProcess("loop", ["/loop"])
+    [state] = world.monitor.states()
+    assert (state.state, state.pid, state.starts) == ("waiting", None, 1)
 
 
 @pytest.mark.parametrize(
