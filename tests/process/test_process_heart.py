@@ -38,6 +38,12 @@ child = subprocess.Popen(["/bin/sleep", "1000"])
 while True:
     time.sleep(0.1)
 """
+STARTS = """
+os.system("ls -l /proc/self/fd")
+run.beat()
+os.system("ls -l /proc/self/fd; echo done")
+signal.pause()
+"""
 
 
 @pytest.mark.parametrize("wedge", [LOCK, HELD], ids=["python", "the interpreter's lock held"])
@@ -71,13 +77,7 @@ def test_one_that_does_not_heed_is_killed_with_its_group(made: Made) -> None:
 
 def test_what_it_starts_gets_no_descriptor_of_its_own(made: Made) -> None:
     """Neither before its first beat nor after: only what a program expects, and no page to beat."""
-    before = """
-    os.system("ls -l /proc/self/fd")
-    run.beat()
-    os.system("ls -l /proc/self/fd; echo done")
-    signal.pause()
-    """
-    table(made, 'run.Loop("parent", beat=60)', parent=before)
+    table(made, 'run.Loop("parent", beat=60)', parent=STARTS)
     with started(made) as running:
         running.wait_for(r"^parent +. done")
         found = re.findall(r"^parent +. \S+ .* (\d+) -> (\S+)", running.text, re.MULTILINE)
