@@ -71,11 +71,12 @@ class Leaving:
 
     def _begin(self) -> None:
         self._begun()
-        if self._web is None or self._monitor.serves():
+        monitor, wanted = self._monitor, self.status == 0 and self._monitor.will_serve()
+        if self._web is None or monitor.serves():
             self._finish()  # it has the socket as well, and answers whoever is in its queue
-        elif self.status == 0 and select.select([self._web], [], [], 0)[0]:
-            self._monitor.say("clients wait: the web server starts, and answers them first")
-            self._monitor.when_it_serves(self._finish, PATIENCE)
+        elif wanted and select.select([self._web], [], [], 0)[0]:
+            monitor.say("clients wait: the web server starts, and answers them first")
+            monitor.when_it_serves(self._finish, PATIENCE)
         else:
             self._web.shutdown(socket.SHUT_RDWR)  # for all who have it: new clients are refused
             self._finish()

@@ -104,13 +104,15 @@ def test_what_an_operator_stops_stays_stopped_until_he_starts_it(tmp_path: Path)
 
 
 def test_a_stopped_system_stops_as_any_other(tmp_path: Path) -> None:
-    """TERM ends it, though nothing serves."""
+    """TERM ends it, though nothing serves; who waits for the web server is not answered."""
     made = make(tmp_path)
     with started(made) as running:
         up(running)
         assert ctl(made, "stop", "gunicorn").returncode == 0
-        running.signal(signal.SIGTERM)
-        assert running.wait() == 0
+        with socket.create_connection(("127.0.0.1", running.port), 10):
+            running.signal(signal.SIGTERM)
+            assert running.wait() == 0
+        assert "clients wait" not in running.text
 
 
 def test_names_that_there_are_not_are_told_with_those_that_there_are(tmp_path: Path) -> None:
