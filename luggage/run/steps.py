@@ -76,7 +76,7 @@ class Steps:
             if started is None:
                 ends[process.name] = Ended(process, "cannot be started", 127)
                 continue
-            lines = {started.pipes[number]: Lines() for number in (1, 2)}
+            lines = {started.pipes[number]: self._output.stream() for number in (1, 2)}
             steps.append(_Step(process, started, os.pidfd_open(started.pid), lines))
         while steps:
             self._heed(steps)

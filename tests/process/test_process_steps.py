@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -39,6 +40,20 @@ def test_everything_has_its_order(made: Made) -> None:
         assert "never" not in running.text
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
+
+
+def test_an_object_that_one_prints_is_a_line_of_the_log_however_long(made: Made) -> None:
+    """As it is for what stays."""
+    table(
+        made,
+        LOOP,
+        'run.Release("telling")',
+        telling="import json\nprint(json.dumps({'message': 'x' * 40_000, 'rows': 3}))",
+    )
+    with started(made, LOG_FORMAT="json") as running:
+        running.wait_for("spare is there")
+        [line] = [json.loads(it) for it in running.lines if b"xxx" in it]
+        assert (len(line["message"]), line["rows"]) == (40_000, 3)
 
 
 def test_all_checks_are_run_and_all_that_fail_are_told(made: Made) -> None:
