@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from luggage.commands.arguments import KEY, Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
-from luggage.crypto.sources import DESCRIPTOR
+from luggage.crypto.sources import CREDENTIALS, DESCRIPTOR
 from luggage.errors import UsageError
 from luggage.run import claim, private
 from luggage.run.oneoff import foreground
@@ -49,7 +49,8 @@ def main(argv: list[str]) -> int:
         environ = dict(os.environ) | {private.TMPDIR: str(folder)}
         if own:
             return foreground(current().command(*words), environ, _descriptors(environ))
-        environ.pop(DESCRIPTOR, None)
+        for variable in (DESCRIPTOR, CREDENTIALS):
+            environ.pop(variable, None)
         sys.stdout.flush()
         return foreground([str(program), *words[1:]], environ, [])
 

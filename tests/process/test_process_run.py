@@ -104,9 +104,12 @@ return 7
 
 
 def test_a_program_on_the_path_gets_no_key(made: Made) -> None:
-    """Neither the variable nor the descriptor; all else is as for a command."""
+    """Neither variable nor descriptor, nor where systemd has put it; all else is as for a
+    command."""
     script = "env; ls -l /proc/self/fd; cat; exit 5"
-    done = command(made, "run", "sh", "-c", script, COLOUR="red")
+    folder = str(made.folder / "credentials")
+    done = command(made, "run", "sh", "-c", script, COLOUR="red", CREDENTIALS_DIRECTORY=folder)
+    assert "CREDENTIALS_DIRECTORY" not in done.stdout
     assert done.returncode == 5, done.stderr
     assert "COLOUR=red" in done.stdout and "TMPDIR=" in done.stdout
     assert "given on stdin" in done.stdout
