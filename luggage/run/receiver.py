@@ -17,7 +17,8 @@ class Tolerant(Receiver):
     """ncolony's receiver; whatever is wrong with one file or message, the others still count.
 
     ncolony's directory monitor stops for good at the first exception, or tries the same file for
-    ever.
+    ever. What is in the monitor's table does not end with its file: a folder that somebody sweeps
+    would end everything.
     """
 
     def __init__(
@@ -29,6 +30,8 @@ class Tolerant(Receiver):
 
     def add(self, name: str, contents: bytes) -> None:
         try:
+            if name in self._added:
+                return
             if not _NAME.fullmatch(name):
                 raise ValueError("not a name for a process")
             super().add(name, contents)
@@ -37,7 +40,11 @@ class Tolerant(Receiver):
             self._say(f"configuration {name!r}: left out: {_words(problem)}")
 
     def remove(self, name: str) -> None:
-        if name in self._added:
+        if name not in self._added:
+            return
+        if name in self.monitor.table:
+            self._say(f"configuration {name!r}: gone, or another; what the table has goes on")
+        else:
             self._added.discard(name)
             super().remove(name)
 

@@ -300,6 +300,22 @@ def test_what_is_wrong_with_one_file_is_told_and_left_out(world: World) -> None:
     assert world.monitor.protocols["bad"].transport.signals == ["TERM"]
 
 
+def test_what_the_table_has_does_not_end_with_its_file(world: World) -> None:
+    """A folder that is swept, file by file, would stop everything, for good."""
+    receiver = Tolerant(world.monitor, {}, world.said.append)
+    for name in ("loop", "other"):
+        receiver.add(name, b'{"args": ["/x"]}')
+    for name in ("loop", "other"):
+        receiver.remove(name)
+    (loop, _), (other, _) = world.reactor.spawned
+    assert (loop.transport.signals, other.transport.signals) == ([], ["TERM"])
+    assert world.said == ["configuration 'loop': gone, or another; what the table has goes on"]
+    receiver.add("loop", b'{"args": ["/y"]}')
+    world.die("loop")
+    world.reactor.advance(1)
+    assert world.reactor.spawned[-1][0].name == "loop"
+
+
 def test_an_exception_is_told_once_in_a_row() -> None:
     """A look that fails twice a second does not fill the log."""
     said: list[str] = []
