@@ -232,10 +232,18 @@ def _write(
     inherited: list[str],
     listener: socket.socket | None,
 ) -> None:
-    """Put `process` into ncolony's configuration: names of variables, without their values."""
+    """Put `process` into ncolony's configuration: names of variables, without their values.
+
+    Raises LuggageError where there is no room for it.
+    """
     own = [f"{LISTEN}={listener.fileno()}"] if listener else []
     before = os.umask(0o177)
     try:
         ctllib.add(places, process.name, command[0], command[1:], env=own, env_inherit=inherited)
+    except OSError as error:
+        raise LuggageError(
+            f"state folder {places.config}: {os.strerror(error.errno or 0).lower()}",
+            "make room there, or name another folder in LUGGAGE_RUN",
+        ) from error
     finally:
         os.umask(before)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,19 @@ def test_refused_before_anything_listens(made: Made, case: str) -> None:
         assert "Traceback" not in running.text
         assert made.key not in running.text
         assert "starting" not in running.text
+
+
+def test_no_room_in_the_state_folder_is_told(made: Made) -> None:
+    """One clear error; the files are too long here for a limit that stands for a full disk."""
+    limit = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)); "
+    before = [sys.executable, "-c", limit + "os.execv(sys.argv[1], sys.argv[1:])"]
+    many = {f"VARIABLE_NUMBER_{number}": "x" for number in range(300)}
+    many["PYTHONDONTWRITEBYTECODE"] = "1"  # whose files would be cut off for everyone
+    with started(made, before=before, **many) as running:
+        assert running.wait() == 1
+        folder = made.folder / "run" / "luggage" / "config"
+        assert f"error: state folder {folder}: file too large" in running.text
+        assert "Traceback" not in running.text
 
 
 def test_gunicorn_by_hand_without_a_key(made: Made) -> None:
