@@ -85,9 +85,12 @@ class AccessLogger(Logger):
             return
         # An app that configures logging with dictConfig disables all loggers that are there.
         self.error_log.disabled = self.access_log.disabled = False
-        if environ.get("PATH_INFO") not in QUIET or resp.status_code >= 400:
+        if resp.status is None:  # the app has given none: another line, with gunicorn's, follows
+            return
+        status = int(resp.status[:3])  # where gunicorn answers itself, there is no status_code
+        if environ.get("PATH_INFO") not in QUIET or status >= 400:
             seconds = request_time.total_seconds()
-            self.access_log.info(line(environ, resp.status_code, resp.sent, seconds, self.now()))
+            self.access_log.info(line(environ, status, resp.sent, seconds, self.now()))
 
 
 def line(
