@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import select
 import selectors
 import socket
@@ -15,6 +16,10 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+QUEUE = 5.0  # seconds that it may take to accept everybody in the queue
+SCARCE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+SHORT = 0.1  # seconds until a connection is accepted again, where there was no room for one
+TOLD = 10.0  # seconds between lines about that
 LINGER = 1.0  # seconds that an answered client has to close its side
 READ = 65_536  # bytes at once of what such a client still sends, which is thrown away
 
@@ -33,6 +38,8 @@ class DrainingWorker(ThreadWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._lingering: deque[Any] = deque()  # oldest first
+        self._accepts = 0.0  # from when on it does
+        self._told = float("-inf")
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
@@ -40,16 +47,35 @@ class DrainingWorker(ThreadWorker):
             return
         for listener in self.sockets:
             if listener.sock is not None:
-                while _listens(listener) and select.select([listener], [], [], 0)[0]:
-                    self.accept(listener)
+                self._accept_all(listener)
                 listener.close()
+
+    def _accept_all(self, listener: Any) -> None:
+        end = time.monotonic() + QUEUE
+        while _listens(listener) and _waits(listener) and time.monotonic() < end:
+            self.accept(listener)
+            if not self.may_accept():
+                self.wait_for_and_dispatch_events(SHORT)  # those that end make room
+
+    def may_accept(self) -> bool:
+        """False for a moment after there was no room for another connection."""
+        return time.monotonic() >= self._accepts
 
     def accept(self, listener: Any) -> None:
         try:
             super().accept(listener)
-        except OSError:
-            if _listens(listener):
+        except OSError as error:
+            if not _listens(listener):
+                return
+            if error.errno not in SCARCE:
                 raise
+            now = time.monotonic()
+            self._accepts = now + SHORT
+            if now - self._told > TOLD:
+                self._told = now
+                self.log.error(
+                    "worker: no connection can be accepted: %s: clients wait", error.strerror
+                )
 
     def finish_request(self, conn: Any, fs: Any) -> None:
         if fs.cancelled() or fs.exception() or fs.result():
@@ -102,6 +128,13 @@ def _open_still(connection: socket.socket) -> bool:
         return True
     except OSError:
         return False
+
+
+def _waits(listener: Any) -> bool:
+    """Whether a client waits to be accepted."""
+    poll = select.poll()  # select() takes no descriptor above 1023
+    poll.register(listener, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _listens(listener: Any) -> bool:

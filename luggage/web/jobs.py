@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from luggage.web import overdue
 from luggage.web.slate import Slate
@@ -17,6 +18,7 @@ CLIENT, QUEUED, APP = range(3)
 SLOW = 0.1  # seconds after which a client that is waited for holds no place
 HELD = 1.0  # seconds after which a request that runs holds no place
 MOST = 4  # times as many requests as places run at once, with those that hold none
+CLIENTS = 256  # that are waited for at once beside those
 
 
 class Job:
@@ -26,6 +28,7 @@ class Job:
         "allowed",
         "began",
         "connection",
+        "gone",
         "phase",
         "place",
         "since",
@@ -49,6 +52,7 @@ class Job:
         self.told = 0.0  # when it was told that it is overdue
         self.stuck = False  # it was told, and goes on all the same
         self.untold = True  # nothing is sent yet of an answer
+        self.gone = False  # its client is
         self.place = -1
 
     def took(self, now: float) -> float:
@@ -77,6 +81,11 @@ class Jobs:
         self._waiting = 0
         self._mine = threading.local()
 
+    @property
+    def threads(self) -> int:
+        """More than places: each client that is waited for has one."""
+        return MOST * self._places + CLIENTS
+
     # -- the main thread
 
     def add(self, connection: socket.socket) -> Job:
@@ -96,7 +105,7 @@ class Jobs:
     def room(self) -> bool:
         """Whether another connection may come."""
         with self._lock:
-            return self._taken() < self._places
+            return self._taken() < self._places and len(self._jobs) < self.threads
 
     def unfinished(self) -> bool:
         """Whether there are any that may still end."""
@@ -136,22 +145,36 @@ class Jobs:
                     self._room.wait()
                 self._waiting -= 1
             job.what, job.allowed, job.spent = what, allowed, 0.0
-            job.told, job.stuck, job.untold = 0.0, False, True
+            job.told, job.stuck, job.untold, job.gone = 0.0, False, True, False
             job.since = job.began = self._clock()
-            job.phase = APP
-        job.place = self._slate.begin(what, job.since, allowed)
+            job.place = self._slate.begin(what, job.since, allowed)
+            job.phase = APP  # last: it may be interrupted from here on
 
-    def pause(self, job: Job) -> None:
-        """It is in the client's hands for a while."""
+    def pause(self, job: Job) -> bool:
+        """It is in the client's hands for a while; False where it was so already."""
         with self._lock:
+            if job.phase != APP:
+                return False
             now = self._clock()
-            if job.phase == APP:
-                job.spent += now - job.since
-                job.phase, job.since = CLIENT, now
-                if job.told:
-                    overdue.forgive(job.thread)
+            job.spent += now - job.since
+            job.phase, job.since = CLIENT, now
+            if job.told:
+                overdue.forgive(job.thread)
             if self._waiting:
                 self._room.notify()
+            return True
+
+    def client(self, job: Job, call: Callable[..., Any], *words: Any) -> Any:
+        """Call what waits for the client, which is none of the app's time."""
+        paused = self.pause(job)
+        try:
+            return call(*words)
+        except OSError:
+            job.gone = True
+            raise
+        finally:
+            if paused:
+                self.resume(job)
 
     def gave(self, job: Job) -> None:
         """The app has given a part of its answer: it may take as long for the next one."""
@@ -166,7 +189,7 @@ class Jobs:
     def leave(self, job: Job) -> float:
         """The app has done with it; returns the seconds since it got it."""
         self.pause(job)
-        place, job.place = job.place, -1
+        place, job.place = job.place, -1  # it may have been left before
         self._slate.end(place)
         return self._clock() - job.began
 
@@ -192,12 +215,16 @@ class Jobs:
             overdue.interrupt(job.thread)
             return True
 
-    def give_up(self, job: Job, patience: float) -> bool:
-        """Whether it was told `patience` seconds ago, and goes on; it is not waited for then."""
+    def give_up(self, job: Job, patience: float, refuse: Callable[[Job], None]) -> bool:
+        """Whether it was told `patience` seconds ago, and goes on; it is not waited for then.
+
+        Its client is told by `refuse`, before it could begin to answer all the same.
+        """
         with self._lock:
             if not job.told or job.phase != APP or self._clock() - job.told < patience:
                 return False
             job.stuck = True
+            refuse(job)
             return True
 
     def excuse(self, seconds: float) -> None:
@@ -233,4 +260,5 @@ class Jobs:
         return taken < self._places
 
     def _in_app(self) -> int:
-        return sum(job.phase == APP for job in self._jobs)
+        # The worker leaves when some are stuck: who waits is answered beside them.
+        return sum(job.phase == APP and not job.stuck for job in self._jobs)

@@ -22,6 +22,10 @@ class DeadlineError(RuntimeError):
     """A response was cut off in its middle, as the app took too long to go on with it."""
 
 
+class AppError(RuntimeError):
+    """The app has raised what gunicorn would not take for an error of this one request."""
+
+
 def interrupt(thread: int) -> None:
     """Raise Overdue in the thread with the identifier `thread`, at its next Python instruction.
 

@@ -14,7 +14,7 @@ from luggage.web import metrics, request_id
 from luggage.web.deadlines import Deadlines
 from luggage.web.escaped import escaped
 from luggage.web.jobs import Job, Jobs
-from luggage.web.overdue import DeadlineError, Overdue
+from luggage.web.overdue import AppError, DeadlineError, Overdue
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -46,13 +46,14 @@ class Timed:
         method = environ["REQUEST_METHOD"]
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         turn = Turn(jobs, job, method, start_response, named)
-        jobs.enter(job, f"{method} {escaped(path, SHOWN)} {named}", self._deadlines.of(path))
         try:
+            jobs.enter(job, f"{method} {escaped(path, SHOWN)} {named}", self._deadlines.of(path))
             return self._answer(environ, turn)
         except Overdue:
             return turn.late()
-        except BaseException:
+        except BaseException as error:
             turn.end(500)
+            turn.refuse(error)
             raise
 
     def _answer(self, environ: WSGIEnvironment, turn: Turn) -> Iterable[bytes]:
@@ -61,8 +62,9 @@ class Timed:
             turn.end()
             return answer
         try:
+            parts = Parts(answer, turn)
             turn.jobs.pause(turn.job)
-            return Parts(answer, turn)
+            return parts
         except Overdue:
             return turn.late(answer)
 
@@ -88,26 +90,45 @@ class Turn:
         self._status = int(status[:3]) if status[:3].isdigit() else 500
         headers = [it for it in headers if it[0].lower() != "x-request-id"]
         headers.append((REQUEST_ID, self._id))
-        write = self._start_response(status, headers, exc_info)
+        write = self._begin(status, headers, exc_info)
 
         def waiting(data: bytes) -> object:
             self.jobs.gave(self.job)
-            self.jobs.pause(self.job)
-            try:
-                return write(data)
-            finally:
-                self.jobs.resume(self.job)
+            return self.jobs.client(self.job, write, data)
 
         return waiting
 
+    def _begin(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any
+    ) -> Callable[[bytes], object]:
+        response = getattr(self._start_response, "__self__", None)
+        if exc_info and response is not None and not response.headers_sent:
+            # gunicorn would send the headers of what was begun as well: another length, say.
+            response.headers.clear()
+            response.response_length = None
+        return self._start_response(status, headers, exc_info)
+
     def end(self, status: int | None = None) -> None:
-        """The app has done with the request. Once more does nothing."""
-        while not self._over:
-            # The interruption may come as late as this.
-            with contextlib.suppress(Overdue):
+        """The app has done with the request, or with what it tidies up after that."""
+        while True:
+            try:
                 took = self.jobs.leave(self.job)
-                self._over = True
-                metrics.observe(self._method, status or self._status, took)
+                break
+            except Overdue:  # the interruption may come as late as this
+                continue
+        if not self._over:
+            self._over = True
+            metrics.observe(self._method, status or self._status, took)
+
+    def refuse(self, error: BaseException) -> None:
+        """Raise another error in place of what gunicorn would not take for one of the app's.
+
+        It would end the worker for what is no Exception, SystemExit for one, and take an OSError
+        for the client's own: who had asked would get no answer, and the log no line.
+        """
+        own = isinstance(error, Exception) and not isinstance(error, (OSError, StopIteration))
+        if not own and not (self.job.gone and isinstance(error, OSError)):
+            raise AppError(f"the app raised {type(error).__name__}: {error}") from error
 
     def late(self, answer: object = None) -> Iterable[bytes]:
         """What a client is told whose request has taken too long."""
@@ -121,7 +142,7 @@ class Turn:
         try:
             raise DeadlineError(f"request {self._id} has taken too long")
         except DeadlineError:
-            self._start_response(LATE, headers, cast("Any", sys.exc_info()))
+            self._begin(LATE, headers, cast("Any", sys.exc_info()))
         return [TOO_LONG]
 
     def _close(self, answer: object) -> None:
@@ -150,12 +171,23 @@ class Parts:
                 part = next(self._parts)
             finally:
                 turn.jobs.pause(turn.job)
+            turn.job.untold = False
             if part:
                 turn.jobs.gave(turn.job)
             return part
+        except StopIteration:
+            raise
         except Overdue:
+            if turn.job.untold:
+                self._parts = iter(())
+                told = b"".join(turn.late())
+                turn.jobs.gave(turn.job)
+                return told
             turn.end(503)
             raise DeadlineError("the response has taken too long") from None
+        except BaseException as error:
+            turn.refuse(error)
+            raise
 
     def close(self) -> None:
         """gunicorn calls it at the end, whatever has happened."""
@@ -163,10 +195,14 @@ class Parts:
         turn = self._turn
         try:
             if close is not None:
+                turn.jobs.gave(turn.job)  # it may take as long again to tidy up
                 turn.jobs.resume(turn.job)
                 close()
         except Overdue:
             pass
+        except BaseException as error:
+            turn.refuse(error)
+            raise
         finally:
             turn.end()
 
@@ -179,21 +215,14 @@ class Input:
         self._jobs = jobs
         self._job = job
 
-    def _wait(self, read: Callable[..., Any], *words: Any) -> Any:
-        self._jobs.pause(self._job)
-        try:
-            return read(*words)
-        finally:
-            self._jobs.resume(self._job)
-
     def read(self, size: int | None = None) -> Any:
-        return self._wait(self._body.read, size)
+        return self._jobs.client(self._job, self._body.read, size)
 
     def readline(self, size: int | None = None) -> Any:
-        return self._wait(self._body.readline, size)
+        return self._jobs.client(self._job, self._body.readline, size)
 
     def readlines(self, hint: int | None = None) -> Any:
-        return self._wait(self._body.readlines, hint)
+        return self._jobs.client(self._job, self._body.readlines, hint)
 
     def __iter__(self) -> Iterator[bytes]:
         while line := self.readline():

@@ -50,15 +50,20 @@ class Watch:
         threading.Thread(target=self._run, daemon=True, name="watch").start()
 
     def _run(self) -> None:
-        last = time.monotonic()
+        last, worked = time.monotonic(), time.process_time()
         pause = IDLE
         while True:
             time.sleep(pause)
-            now = time.monotonic()
-            if now - last - pause > GAP:
-                self._jobs.excuse(now - last - pause)
-            last = now
-            pause = self.tick(now)
+            now, work = time.monotonic(), time.process_time()
+            # A request that lets nobody else run is not excused by that.
+            gap = now - last - pause - (work - worked)
+            if gap > GAP:
+                self._jobs.excuse(gap)
+            last, worked = now, work
+            try:
+                pause = self.tick(now)
+            except Exception:  # the master kills a worker without a watch
+                self._log.exception("worker: its watch has failed, and goes on")
 
     def tick(self, now: float) -> float:
         """Look once; returns the seconds until the next time."""
@@ -66,21 +71,35 @@ class Watch:
         self._slate.beat(held=held)
         for job in self._jobs.late():
             self._end(job)
-        if self._most and now - self._weighed >= WEIGH:
+        if self._most and self._slate.serving and now - self._weighed >= WEIGH:
+            self._weigh(memory.resident())
             self._weighed = now
-            size = memory.resident()
-            if size > self._most and not self._reason:
-                self._log.warning(
-                    "worker: %d MiB of memory, more than the %d it may have: another takes its "
-                    "place, and it ends when it has answered what it has",
-                    size >> 20,
-                    self._most >> 20,
-                )
-                self._go("memory")
         return TICK if count else IDLE
 
+    def _weigh(self, size: int) -> None:
+        if size <= self._most or self._reason:
+            return
+        if not self._weighed:
+            # Any other worker would be as large.
+            self._log.warning(
+                "worker: %d MiB of memory with nothing but the app, which may have %d: it is "
+                "replaced when it has %d",
+                size >> 20,
+                self._most >> 20,
+                2 * size >> 20,
+            )
+            self._most = 2 * size
+            return
+        self._log.warning(
+            "worker: %d MiB of memory, more than the %d it may have: another takes its place, and "
+            "it ends when it has answered what it has",
+            size >> 20,
+            self._most >> 20,
+        )
+        self._go("memory")
+
     def _end(self, job: Job) -> None:
-        doing = overdue.where(job.thread)
+        doing = "" if job.told else overdue.where(job.thread)
         if self._jobs.tell(job):
             metrics.overdue()
             self._log.error(
@@ -89,13 +108,12 @@ class Watch:
                 job.allowed,
                 doing,
             )
-        elif not job.stuck and self._jobs.give_up(job, PATIENCE):
+        elif not job.stuck and self._jobs.give_up(job, PATIENCE, self._worker.refuse):
             self._log.error(
                 "overdue: %s: cannot be interrupted: another worker takes this one's place, and it "
                 "ends when it has answered what else it has",
                 job.what,
             )
-            self._worker.refuse(job)
             self._go("overdue")
 
     def _go(self, reason: str) -> None:

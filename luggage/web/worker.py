@@ -9,28 +9,34 @@ import contextlib
 import faulthandler
 import logging
 import os
+import select
 import selectors
 import signal
 import socket
 import struct
+import threading
 import time
 from concurrent import futures
 from typing import Any
 
+from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
 from luggage.web import request_id
 from luggage.web.deadlines import Deadlines
 from luggage.web.draining import DrainingWorker
-from luggage.web.jobs import MOST, Job, Jobs
+from luggage.web.jobs import Job, Jobs
 from luggage.web.overdue import DeadlineError
+from luggage.web.pool import Pool
 from luggage.web.slate import Slate
 from luggage.web.timed import LATE, TOO_LONG, Timed
 from luggage.web.watch import Watch
 
-CLIENTS = 256  # that are served at once by each worker, most of which may be slow
 SILENCE = 30  # seconds that a client may neither send nor take anything
+FIRST = 5.0  # seconds that a new connection has a thread before it sends anything
 LOOK = 0.05  # seconds between looks for a place, while there is none
+THREADS = 10.0  # seconds that threads of the app have to end, when all is answered
+TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 LAST_REQUEST = 2.0  # seconds that a kept connection has for one, when the worker ends
 REFUSAL = (
     f"HTTP/1.1 {LATE}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
@@ -58,10 +64,12 @@ class Worker(DrainingWorker):
 
     def get_thread_pool(self) -> futures.ThreadPoolExecutor:
         """More threads than places: clients that are waited for have one each."""
-        return futures.ThreadPoolExecutor(self.cfg.threads * MOST + CLIENTS, "request")
+        return Pool(self.jobs.threads, "request")
 
     def init_signals(self) -> None:
         super().init_signals()
+        # The master has held them back since it forked: its own handlers were here until now.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
         # The master asks a worker that stands still for what it is doing; no Python need run. What
         # is enabled already, in the master, is not enabled again.
         faulthandler.disable()
@@ -75,6 +83,10 @@ class Worker(DrainingWorker):
         super().load_wsgi()
         self.wsgi: Any = Timed(self.wsgi, self.jobs, self.deadlines_of)
 
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        self._end_within(1.0)
+        super().handle_quit(sig, frame)
+
     def leave(self, reason: str) -> None:
         """Take no further request, end when those that are here are answered."""
         self.slate.leave(reason)
@@ -84,7 +96,7 @@ class Worker(DrainingWorker):
             os.kill(self.ppid, signal.SIGCHLD)  # the master looks at once
 
     def refuse(self, job: Job) -> None:
-        """Tell a client what its request's own thread cannot, as it does not end."""
+        """Tell a client what its request's own thread cannot, as it does not end, nor will."""
         if job.untold:
             with contextlib.suppress(OSError):
                 job.connection.send(REFUSAL, socket.MSG_DONTWAIT)
@@ -107,7 +119,16 @@ class Worker(DrainingWorker):
     def handle(self, conn: Any) -> Any:
         request_id.CURRENT.set(None)  # this thread's last request is another's
         self.jobs.arrive(conn.job)
-        return super().handle(conn)
+        try:
+            if not conn.initialized and not conn.data_ready:
+                conn.data_ready = _sends(conn.sock, FIRST)
+                if not conn.data_ready:
+                    return gthread._DEFER
+            return super().handle(conn)
+        except BaseException as error:  # it would be raised in the main thread, and end the worker
+            self.jobs.leave(conn.job)
+            self.log.error("worker: a connection is closed: %s: %s", type(error).__name__, error)
+            return False
 
     # -- the main thread
 
@@ -118,7 +139,9 @@ class Worker(DrainingWorker):
         self.slate.serve()
         self.set_accept_enabled(True)
         while self.alive:
-            room = self.nr_conns < self.worker_connections and self.jobs.room()
+            room = (
+                self.nr_conns < self.worker_connections and self.jobs.room() and self.may_accept()
+            )
             self.set_accept_enabled(room)
             self.wait_for_and_dispatch_events(1.0 if room else LOOK)
             if not self.is_parent_alive():
@@ -152,6 +175,20 @@ class Worker(DrainingWorker):
             )
             self._vanish()
         self.tpool.shutdown(wait=False)
+        self._end_within(THREADS)
+
+    def _end_within(self, seconds: float) -> None:
+        """Python waits at its end for every thread that is no daemon: for no longer than this."""
+
+        def vanish() -> None:
+            time.sleep(seconds)
+            self.log.error("worker: a thread of the app does not end: ended without it")
+            self._vanish()
+
+        try:
+            threading.Thread(target=vanish, daemon=True, name="end").start()
+        except RuntimeError:
+            self._vanish()
 
     def _vanish(self) -> None:
         """End now: Python would wait for every thread, and some do not end."""
@@ -165,6 +202,13 @@ def _limit_silence(connection: socket.socket) -> None:
     limit = struct.pack("ll", SILENCE, 0)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+
+
+def _sends(connection: socket.socket, seconds: float) -> bool:
+    """Whether there is something to read within `seconds`. It takes no descriptor to know that."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def _not_told(record: logging.LogRecord) -> bool:

@@ -187,6 +187,77 @@ def test_an_interruption_is_taken_back_where_it_comes_too_late(
     jobs.leave(job)
 
 
+def test_who_is_given_up_is_told_before_it_can_answer(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    """Its thread waits meanwhile: else two answers could stand in one."""
+    job = entered(jobs, connection, allowed=1)
+    done = threading.Event()
+
+    def end() -> None:
+        jobs.leave(job)
+        done.set()
+
+    def refuse(refused: Job) -> None:
+        assert refused is job
+        threading.Thread(target=end).start()
+        assert not done.wait(0.2)
+
+    clock.now += 5
+    job.thread = 0  # nobody is interrupted
+    assert jobs.tell(job)
+    assert not jobs.give_up(job, 0.15, refuse)
+    clock.now += 1
+    assert jobs.give_up(job, 0.15, refuse)
+    assert done.wait(10)
+    assert not jobs.give_up(job, 0.15, refuse)
+
+
+def test_who_waits_is_let_in_beside_those_that_are_stuck(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    """They never end; the worker leaves, and answers all others first."""
+    for _ in range(2 * MOST):
+        job = entered(jobs, connection, allowed=1)
+        job.thread = 0
+        clock.now += HELD
+    clock.now += 1
+    for job in jobs.late():
+        assert jobs.tell(job)
+    clock.now += 1
+    for job in jobs.late():
+        assert jobs.give_up(job, 0.15, lambda _: None)
+    last: list[Job] = []
+    thread = threading.Thread(target=lambda: last.append(entered(jobs, connection)), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert last
+
+
+def test_nobody_comes_whom_no_thread_is_left_for(jobs: Jobs, connection: socket.socket) -> None:
+    """Other workers may have some."""
+    for _ in range(jobs.threads):
+        jobs.pause(entered(jobs, connection))
+    assert not jobs.room()
+
+
+def test_the_client_is_waited_for_once(jobs: Jobs, clock: Clock, connection: socket.socket) -> None:
+    """What reads the body when the request is over takes it into nobody's hands again; and where
+    the client fails, that is known."""
+
+    def fail() -> None:
+        raise ConnectionResetError(104, "gone")
+
+    job = entered(jobs, connection, allowed=10)
+    with pytest.raises(ConnectionResetError):
+        jobs.client(job, fail)
+    assert job.gone
+    jobs.leave(job)
+    assert jobs.client(job, lambda: 7) == 7
+    clock.now += 100
+    assert jobs.late() == []
+
+
 def test_the_master_sees_what_is_served(
     jobs: Jobs, slate: Slate, connection: socket.socket, clock: Clock
 ) -> None:

@@ -1,8 +1,9 @@
 """The WSGI app: `/` answers at once, `/slow?SECONDS` later, `/crash` fails, `/say` logs; and see
-FAULTS."""
+FAULTS and ERRORS."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import ctypes
 import logging
@@ -25,6 +26,8 @@ if os.environ.get("APP_DOES") == "yawn":
     time.sleep(1)
 if os.environ.get("APP_DOES") == "sleep":
     time.sleep(7)
+if os.environ.get("APP_DOES") == "thread":
+    threading.Thread(target=time.sleep, args=(86_400,)).start()
 if Path("broken").exists():
     raise RuntimeError("the app is broken")
 if os.environ.get("APP_DOES") == "look":
@@ -64,6 +67,13 @@ def _grow() -> None:
 
 
 FAULTS = {"/lock": _lock, "/loop": _loop, "/held": _held, "/died": _died, "/grow": _grow}
+ERRORS = {
+    "/exit": SystemExit(7),
+    "/cancelled": asyncio.CancelledError(),
+    "/refused": ConnectionRefusedError(111, "the app's database is away"),
+    "/reset": ConnectionResetError(104, "the app's database is gone"),
+    "/blocking": BlockingIOError(11, "the app's own socket"),
+}
 
 
 def _say() -> None:
@@ -82,6 +92,24 @@ def _drip() -> Iterable[bytes]:
     _lock()
 
 
+def _drop() -> Iterable[bytes]:
+    yield b"one drop"
+    _loop()
+
+
+def _dry() -> Iterable[bytes]:
+    _loop()
+    yield b"no drop"
+
+
+STREAMS = {"/drip": _drip, "/drop": _drop, "/dry": _dry}
+
+
+def _raise(error: BaseException) -> Iterable[bytes]:
+    raise error
+    yield b""
+
+
 SECRET = config.SECRETS.open()["CANARY"].reveal()
 
 
@@ -92,11 +120,21 @@ def _app(environ, start_response) -> Iterable[bytes]:
         raise RuntimeError("the app does not work")
     if environ["PATH_INFO"] == "/say":
         _say()
+    if environ["PATH_INFO"] in ERRORS:
+        raise ERRORS[environ["PATH_INFO"]]
+    if environ["PATH_INFO"] == "/unbegun":
+        return [b"no start_response"]
+    if environ["PATH_INFO"] == "/later":
+        start_response("200 OK", [])
+        return _raise(ERRORS[environ["QUERY_STRING"]])
+    if environ["PATH_INFO"] == "/begun":
+        start_response("200 OK", [("Content-Length", "5"), ("X-Begun", "yes")])
+        _loop()
     if environ["PATH_INFO"] in FAULTS:
         FAULTS[environ["PATH_INFO"]]()
-    if environ["PATH_INFO"] == "/drip":
+    if environ["PATH_INFO"] in STREAMS:
         start_response("200 OK", [])
-        return _drip()
+        return STREAMS[environ["PATH_INFO"]]()
     if environ["PATH_INFO"] == "/upload":
         time.sleep(float(environ["QUERY_STRING"] or 0))
         length = len(environ["wsgi.input"].read())
