@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
@@ -53,6 +53,7 @@ def examine(
     check: Callable[[Any], object] | None,
 ) -> int:
     """Find everything that is wrong, and say that, or that nothing is; `start`'s own arguments."""
+    _fail_on_signals()
     wrong: list[LuggageError] = []
 
     def heard(call: Callable[[], T]) -> T | None:
@@ -113,6 +114,17 @@ def _failed(checks: Sequence[table.Process]) -> list[LuggageError]:
         for it in ends
         if it.status
     ]
+
+
+def _fail_on_signals() -> None:
+    """Let TERM and INT end the process, but not as if all were well: without a handler PID 1 gets
+    no signal."""
+
+    def leave(number: int, _frame: object) -> NoReturn:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGINT, leave)
 
 
 def _all(wrong: Sequence[LuggageError]) -> LuggageError:

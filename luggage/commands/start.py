@@ -88,11 +88,11 @@ def main(
         "--check-env", action="store_true", help="start nothing; the same as the command check-env"
     )
     options = parser.read(argv[1:])
-    _quit_on_signals()
     if options.check_env:
         from luggage.commands import check_env  # noqa: PLC0415 - in place of all that follows
 
         return check_env.examine(processes, secrets, settings, check)
+    _quit_on_signals()
     with early.errors(os.environ):
         return _start(processes, secrets, settings, check)
 

@@ -12,6 +12,23 @@ from running import CANARY, PACKAGE, Made, started
 from tables import table
 
 LOOP = 'run.Loop("spare")'
+SLOW = """
+import time
+from luggage import run
+from luggage.commands import start
+
+MAIN_OK = True
+
+
+class Secrets:
+    def open(self):
+        print("opening", flush=True)
+        time.sleep(60)
+
+
+def main(argv):
+    return start.main(argv, [run.Loop("spare")], Secrets())
+"""
 
 
 def command(
@@ -46,6 +63,19 @@ def test_an_environment_that_is_fit(made: Made) -> None:
     assert not (made.folder / "migrated").exists()
     assert list(made.folder.glob("luggage-tmp-*")) == []
     assert not (made.folder / "run").exists(), "a supervisor that runs is not disturbed"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_environment_that_was_not_looked_at_is_not_fit(
+    made: Made, number: signal.Signals
+) -> None:
+    """Told to stop before it knows, it ends with the signal's status: `check-env && deploy`."""
+    (made.folder / PACKAGE / "start.py").write_text(SLOW)
+    with started(made, "check-env") as running:
+        running.wait_for("opening")
+        running.signal(number)
+        assert running.wait() == 128 + number
+        assert "fit to run in" not in running.text
 
 
 def test_all_that_is_wrong_is_told_at_once(made: Made) -> None:
