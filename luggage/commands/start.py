@@ -199,7 +199,7 @@ def _steps(
     """Run checks and releases, if there are any; the exit status where that is all."""
     if all(process.stays for process in wanted):
         return None
-    from luggage.run import before, steps  # noqa: PLC0415 - where there are none, nobody waits
+    from luggage.run import steps  # noqa: PLC0415 - where there are none, nobody waits
     from luggage.run.output import Output  # noqa: PLC0415
 
     kin.adopt_orphans()
@@ -207,7 +207,7 @@ def _steps(
     ran = steps.Steps(
         command=_command, environ=os.environ, output=output, rooms=rooms, stop=STOP[:2]
     )
-    return before.passed(wanted, ran, output)
+    return steps.passed(wanted, ran, output)
 
 
 def _warn_of_a_kept_key() -> None:

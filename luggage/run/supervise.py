@@ -29,11 +29,11 @@ from luggage.run.notify import Notify
 from luggage.run.operating import Operating
 from luggage.run.orphans import Orphans
 from luggage.run.output import Output
-from luggage.run.overall import Overall
 from luggage.run.pressure import Pressure
 from luggage.run.private import Private
 from luggage.run.receiver import Tolerant, guarded
 from luggage.run.reload import Reload
+from luggage.run.system import Overall
 from luggage.run.table import Process
 from luggage.run.writer import Writer
 

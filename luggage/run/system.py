@@ -1,11 +1,13 @@
-"""A running supervisor → what may be asked of it, by an operator or by a page."""
+"""Monitor, board and log → the one `System` that operators and pages ask."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+from luggage.board import LEVELS, Board
+from luggage.errors import LuggageError
 from luggage.run.states import State
 
 
@@ -42,3 +44,80 @@ class System(Protocol):
 
     def healthy(self) -> tuple[bool, str]:
         """Whether all of this should be let live, and why not."""
+
+
+class Overall:
+    """A `System`. What it finds is put on the board by `publish`.
+
+    `web` are the processes that serve, whether or not the monitor has heard of them yet.
+    """
+
+    def __init__(
+        self,
+        *,
+        monitor: Any,
+        board: Board,
+        folder: Path,
+        version: Mapping[str, object],
+        lines: Callable[[str], list[bytes]],
+        web: Collection[str],
+    ) -> None:
+        self.folder = folder
+        self.version = version
+        self._monitor = monitor
+        self._board = board
+        self._lines = lines
+        self._web = frozenset(web)
+
+    @property
+    def stopping(self) -> bool:
+        return self._board.stopping
+
+    @property
+    def level(self) -> str:
+        return self._board.level
+
+    def set_level(self, level: str) -> None:
+        if level not in LEVELS:
+            raise LuggageError("log level: there is no such level", f"one of {', '.join(LEVELS)}")
+        self._board.level = level
+
+    def states(self) -> list[State]:
+        found: list[State] = self._monitor.states()
+        return found
+
+    def lines(self, name: str) -> list[str]:
+        return [line.decode("utf-8", "replace") for line in self._lines(name)]
+
+    def ready(self) -> tuple[bool, str]:
+        if self.stopping:
+            return False, "stopping"
+        states = self.states()
+        down = [it for it in states if it.needed and it.crash_loop]
+        if down:
+            return False, f"not ready; {_crashing(down)}"
+        web = [it for it in states if it.name in self._web]
+        if missing := self._web - {it.name for it in web}:
+            return False, f"not ready; {min(missing)} is not there"
+        if web and not any(it.state == "running" for it in web):
+            return False, f"not ready; {web[0].name} is {web[0].state}"
+        trouble = [it for it in states if it.crash_loop]
+        return True, f"ready; {_crashing(trouble)}" if trouble else "ready"
+
+    def healthy(self) -> tuple[bool, str]:
+        # A web server that cannot run ends the container; one that an operator stopped is meant so.
+        return True, "healthy"
+
+    def publish(self) -> None:
+        """Put on the board what the web server's own pages tell."""
+        states = self.states()
+        trouble = ", ".join(it.name for it in states if it.crash_loop)
+        fit = not any(it.needed and it.crash_loop for it in states)
+        if self._board.trouble != trouble:
+            self._board.trouble = trouble
+        if self._board.fit != fit:
+            self._board.fit = fit
+
+
+def _crashing(states: list[State]) -> str:
+    return ", ".join(f"{it.kind} '{it.name}' crash-loops" for it in states)

@@ -1,0 +1,19 @@
+"""docs/architecture.md tells where to look: of every module, and of none that there is not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+TEXT = (ROOT / "docs" / "architecture.md").read_text()
+
+
+@pytest.mark.parametrize("room", ["run", "web"])
+def test_every_module_has_its_place_there(room: str) -> None:
+    """And whatever stands there is a module."""
+    modules = {path.stem for path in (ROOT / "luggage" / room).glob("[a-z]*.py")}
+    named = set(re.findall(rf"\b{room}/([a-z_]+)\.py", TEXT))
+    assert named == modules
