@@ -59,6 +59,7 @@ class Timed:
     def _answer(self, environ: WSGIEnvironment, turn: Turn) -> Iterable[bytes]:
         answer = self._app(environ, turn.start)
         if isinstance(answer, (list, tuple, environ["wsgi.file_wrapper"])):
+            turn.check()
             turn.end()
             return answer
         try:
@@ -80,7 +81,7 @@ class Turn:
         self._method = method
         self._start_response = start_response
         self._id = named
-        self._status = 500
+        self._status = 0
         self._over = False
 
     def start(
@@ -97,6 +98,12 @@ class Turn:
             return self.jobs.client(self.job, write, data)
 
         return waiting
+
+    def check(self) -> None:
+        """Raise an error where an answer has no beginning: gunicorn would send one without a
+        status."""
+        if not self._status:
+            raise AppError("the app has not called start_response")
 
     def _begin(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any
@@ -118,7 +125,7 @@ class Turn:
                 continue
         if not self._over:
             self._over = True
-            metrics.observe(self._method, status or self._status, took)
+            metrics.observe(self._method, status or self._status or 500, took)
 
     def refuse(self, error: BaseException) -> None:
         """Raise another error in place of what gunicorn would not take for one of the app's.
@@ -133,7 +140,8 @@ class Turn:
     def late(self, answer: object = None) -> Iterable[bytes]:
         """What a client is told whose request has taken too long."""
         self._close(answer)
-        self.end(503)
+        self._status = 503
+        self.end()
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(TOO_LONG))),
@@ -171,11 +179,13 @@ class Parts:
                 part = next(self._parts)
             finally:
                 turn.jobs.pause(turn.job)
+            turn.check()
             turn.job.untold = False
             if part:
                 turn.jobs.gave(turn.job)
             return part
         except StopIteration:
+            turn.check()
             raise
         except Overdue:
             if turn.job.untold:

@@ -50,6 +50,7 @@ def test_who_asks_wrongly_or_what_answers_wrongly_is_told(made: Made) -> None:
         running.wait_for("gunicorn: ready")
         assert ask(running, "/crash")[0] == 500
         assert ask(running, "/unbegun")[0] == 500
+        assert raw(running, "/unbegun").startswith("HTTP/1.1 500 ")
         with socket.create_connection(("127.0.0.1", running.port), 20) as client:
             client.sendall(b"GET / HTTP/1.1\r\nno header\r\n\r\n")
             assert everything(client).startswith(b"HTTP/1.1 400 ")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -86,6 +87,15 @@ def test_any_other_error_stays_as_it_is(ask: Ask) -> None:
         ask(app)
 
 
+@pytest.mark.parametrize("parts", [[b"a"], [], iter([b"a"]), iter(())])
+def test_an_answer_without_a_beginning_is_an_error(ask: Ask, parts: Iterable[bytes]) -> None:
+    """gunicorn would send `None` for the status of some."""
+    with pytest.raises(AppError, match="the app has not called start_response"):
+        answer, _ = ask(lambda *_: parts)
+        with contextlib.closing(answer):  # type: ignore[type-var]
+            list(answer)
+
+
 def test_what_makes_the_parts_is_the_apps(ask: Ask) -> None:
     """An answer whose `__iter__` does the work has a deadline for that."""
     phases = []
@@ -95,9 +105,10 @@ def test_what_makes_the_parts_is_the_apps(ask: Ask) -> None:
             phases.append(job.phase)
             return iter([b"a", b"b"])
 
-    def app(environ: Any, *_: object) -> Answer:
+    def app(environ: Any, start: Any) -> Answer:
         nonlocal job
         job = environ["job"]
+        start("200 OK", [])
         return Answer()
 
     def outer(environ: Any, start: Any) -> Any:
@@ -115,7 +126,8 @@ def test_what_makes_the_parts_is_the_apps(ask: Ask) -> None:
 def test_a_closed_answer_is_in_nobodys_hands(ask: Ask) -> None:
     """However often, and however it ended: an interruption would hit gunicorn, or another."""
 
-    def app(*_: object) -> Iterator[bytes]:
+    def app(_: Any, start: Any) -> Iterator[bytes]:
+        start("200 OK", [])
         yield b"a"
         raise SystemExit(3)
 
