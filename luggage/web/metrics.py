@@ -65,7 +65,8 @@ class _Book:
             self.durations.read_value(it)
 
 
-_books: list[_Book] = []
+_books: list[_Book] = []  # none, or one; changed as a whole, since threads read it meanwhile
+_lock = threading.Lock()
 
 
 def prepare(folder: Path | None) -> None:
@@ -73,12 +74,23 @@ def prepare(folder: Path | None) -> None:
 
     None: count nothing.
     """
-    if folder is None:
-        _books.clear()
-    elif not _books or _books[0].folder != folder or _books[0].pid != os.getpid():
-        _books.clear()
-        with contextlib.suppress(Exception):
-            _books.append(_Book(folder))
+    with _lock:
+        if folder is None:
+            _books[:] = []
+        elif not _books or _books[0].folder != folder or _books[0].pid != os.getpid():
+            made: list[_Book] = []
+            with contextlib.suppress(Exception):
+                made = [_Book(folder)]
+            _books[:] = made
+
+
+def _in_child() -> None:
+    """Another thread may have had it when this process was forked."""
+    global _lock  # noqa: PLW0603 - a lock cannot be made anew in its place
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_in_child)
 
 
 def observe(method: str, status: int, seconds: float) -> None:
@@ -119,11 +131,12 @@ def _count(name: str) -> None:
 
 
 def _mine() -> _Book | None:
-    if not _books:
-        return None
-    if _books[0].pid != os.getpid():
-        prepare(_books[0].folder)
-    return _books[0] if _books else None
+    for book in tuple(_books):
+        if book.pid == os.getpid():
+            return book
+        prepare(book.folder)
+        return next(iter(tuple(_books)), None)
+    return None
 
 
 def _name(book: _Book, method: str, status: int) -> str:

@@ -313,3 +313,39 @@ def test_who_reads_meanwhile_sees_whole_figures(tmp_path: Path) -> None:
     assert writer.returncode == 0
     assert sums == sorted(sums)
     assert len(entries(path.read_bytes())) == 5_001
+
+
+FORKED = """
+import os, sys, threading
+from pathlib import Path
+from luggage.web import metrics
+
+def worker():
+    start, failed = threading.Barrier(16), []
+    def count():
+        start.wait()
+        try:
+            metrics.observe("GET", 200, 0.001)
+        except BaseException as error:
+            failed.append(error)
+    threads = [threading.Thread(target=count) for _ in range(16)]
+    for it in threads: it.start()
+    for it in threads: it.join()
+    os._exit(len(failed))
+
+sys.setswitchinterval(1e-5)
+metrics.prepare(Path(sys.argv[1]))
+for _ in range(30):
+    pid = os.fork()
+    if not pid:
+        worker()
+    if os.waitpid(pid, 0)[1]:
+        sys.exit("a request has failed")
+"""
+
+
+def test_the_first_requests_of_a_forked_worker_are_all_counted(tmp_path: Path) -> None:
+    """Sixteen threads count at once in a process that was forked a moment ago: none fails, and none
+    is lost."""
+    subprocess.run([sys.executable, "-c", FORKED, str(tmp_path)], cwd=ROOT, check=True)
+    assert shown(tmp_path)["luggage_http_requests_total{method=GET,status=200}"] == 30 * 16
