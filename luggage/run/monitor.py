@@ -240,7 +240,9 @@ class Monitor(Orders, ProcessMonitor):
         self._rounds.stop()
         for name in list(self.waits):
             self.wait_no_more(name)
-            self.enter(self.records[name], "stopped")
+        for record in self.records.values():
+            if record.state in {"waiting", "scheduled"}:
+                self.enter(record, "stopped")
         self._stopping = Stopping(self, self.first, stopped)
         self._stopping.enter()
 
