@@ -32,7 +32,8 @@ class Orders:
 
         For a cron that is a run of its own, whenever the next one is due.
         """
-        self._named(name).halted = False
+        record = self._named(name)
+        record.halted = record.rests = False
         if name in self.protocols:
             self.stopProcess(name)
         else:
@@ -49,8 +50,13 @@ class Orders:
             self.enter(record, "stopped")
 
     def begin(self, name: str) -> None:
-        """Start a process that an operator has stopped, or that waits; one that runs goes on."""
-        self._named(name).halted = False
+        """Start a process that an operator has stopped, or that waits; one that runs goes on.
+
+        A cron is due again from now on.
+        """
+        record = self._named(name)
+        record.rests = record.rests or record.halted
+        record.halted = False
         if name not in self.protocols:
             self.wait_no_more(name)
             self.startProcess(name)

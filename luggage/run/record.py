@@ -21,6 +21,7 @@ class Record:
         self.process = process or Process(name, name)
         self.history = History()
         self.halted = False
+        self.rests = False  # its run was stopped, and the next one is that which is due
         self.last_beat: float | None = None
         self._wall = wall
         self.state = "stopped"
@@ -42,6 +43,7 @@ class Record:
     def begins(self, state: str) -> None:
         """Another life."""
         self._starts += 1
+        self.rests = False
         self.last_beat = None
         self.enter(state)
 

@@ -21,11 +21,11 @@ def follow(
     if not monitor.running or record.halted:
         monitor.say(told + ("; it stays stopped" if monitor.running else ""))
         monitor.enter(record, "stopped")
-    elif child.asked:
+    elif child.asked and not (rhythm is not None and record.rests):
         monitor.say(f"{told}; starting it again now")
         _wait(monitor, record, 0.0)
     elif rhythm is not None:
-        bad = "" if ended == (0, None) else "error: "
+        bad = "" if ended == (0, None) or child.asked else "error: "
         monitor.say(f"{bad}{told}; due again at {cron.shown(rhythm.next(monitor.wall()))}")
         monitor.enter(record, "scheduled")
     else:

@@ -140,3 +140,23 @@ def test_nothing_is_begun_while_all_stops(day: Day) -> None:
     day.pass_(7200)
     assert day.starts() == 0
     assert day.reactor.getDelayedCalls() == []
+
+
+def test_one_that_is_started_while_its_run_ends_waits_for_its_time(day: Day) -> None:
+    """`stop` and `start` give it back to its rhythm; a run at once is what `restart` is for."""
+    day.pass_(15 * 60)
+    day.monitor.halt("tidy")
+    for _ in range(2):
+        day.monitor.begin("tidy")
+    day.die("tidy", None, 15)
+    day.pass_(5)
+    assert (day.state(), day.starts()) == ("scheduled", 1)
+    assert not [line for line in day.said if line.startswith("error")]
+    day.pass_(3600)
+    assert day.starts() == 2
+    day.monitor.halt("tidy")
+    day.monitor.begin("tidy")
+    day.monitor.restart("tidy")
+    day.die("tidy", None, 15)
+    day.pass_(5)
+    assert (day.state(), day.starts()) == ("running", 3)
