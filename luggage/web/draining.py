@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import select
 import selectors
 import socket
@@ -17,8 +16,7 @@ from typing import Any
 from gunicorn.workers.gthread import ThreadWorker
 
 QUEUE = 5.0  # seconds that it may take to accept everybody in the queue
-SCARCE = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
-SHORT = 0.1  # seconds until a connection is accepted again, where there was no room for one
+SHORT = 0.1  # seconds until a connection is accepted again, where one could not be
 TOLD = 10.0  # seconds between lines about that
 LINGER = 1.0  # seconds that an answered client has to close its side
 READ = 65_536  # bytes at once of what such a client still sends, which is thrown away
@@ -58,7 +56,7 @@ class DrainingWorker(ThreadWorker):
                 self.wait_for_and_dispatch_events(SHORT)  # those that end make room
 
     def may_accept(self) -> bool:
-        """False for a moment after there was no room for another connection."""
+        """False for a moment after a connection could not be: for want of descriptors, say."""
         return time.monotonic() >= self._accepts
 
     def accept(self, listener: Any) -> None:
@@ -67,8 +65,6 @@ class DrainingWorker(ThreadWorker):
         except OSError as error:
             if not _listens(listener):
                 return
-            if error.errno not in SCARCE:
-                raise
             now = time.monotonic()
             self._accepts = now + SHORT
             if now - self._told > TOLD:

@@ -98,7 +98,8 @@ def test_an_answer_without_a_beginning_is_an_error(ask: Ask, parts: Iterable[byt
 
 def test_what_makes_the_parts_is_the_apps(ask: Ask) -> None:
     """An answer whose `__iter__` does the work has a deadline for that."""
-    phases = []
+    phases: list[int] = []
+    job: Any = None
 
     class Answer:
         def __iter__(self) -> Iterator[bytes]:
@@ -115,7 +116,6 @@ def test_what_makes_the_parts_is_the_apps(ask: Ask) -> None:
         environ["job"] = start.__self__.job
         return app(environ, start)
 
-    job: Any = None
     answer, _ = ask(outer)
     assert phases == [APP]
     assert job.phase == CLIENT
