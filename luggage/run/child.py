@@ -15,6 +15,7 @@ from typing import Any
 
 from twisted.internet import error, protocol
 
+from luggage.run import kin
 from luggage.run.heart import Heart
 from luggage.run.inherit import READY
 from luggage.run.private import Room
@@ -47,9 +48,10 @@ class Child(protocol.ProcessProtocol):
         self.begin: Callable[[], None] = lambda: None
         self.room = Room()
         self._group = 0
+        self._first = 0  # its pid, which Twisted forgets when it is gone
+        self._orphans: Any = None
         self._ready = ready
         self._lines = {number: monitor.output.stream() for number in (1, 2)}
-        self._printer: int | None = None  # its pid, which Twisted forgets when it is gone
         self._calls: list[Any] = []
 
     @property
@@ -98,6 +100,9 @@ class Child(protocol.ProcessProtocol):
             with contextlib.suppress(error.ProcessExitedAlready):
                 self.transport.signalProcess(number)
 
+    def connectionMade(self) -> None:
+        self._first = self.pid or 0
+
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == self._ready:
             self.monitor.became_ready(self)
@@ -116,8 +121,12 @@ class Child(protocol.ProcessProtocol):
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._group, signal.SIGKILL)
         self.monitor.exited(self, reason.value.exitCode, reason.value.signal)
+        if self._serves:
+            self._orphans = self.clock.callLater(self.monitor.killTime, self._bury)
 
     def processEnded(self, reason: Any) -> None:
+        if self._orphans is not None and self._orphans.active():
+            self._orphans.cancel()
         self.monitor.ended(self)
 
     def kill(self) -> None:
@@ -130,12 +139,31 @@ class Child(protocol.ProcessProtocol):
                 os.kill(pid, signal.SIGKILL)
 
     def abort(self, why: str, seconds: float) -> None:
-        """End a process that does not go on, with its group, because of `why`: ABRT lets it print
-        what its threads do, whoever has the interpreter's lock; it is killed after `seconds`."""
+        """End a process that does not go on because of `why`; with its group, unless it serves:
+        ABRT lets it print what its threads do, whoever has the interpreter's lock; it is killed
+        after `seconds`."""
         self.why = why
-        self._group = self._leads()
         self.send(signal.SIGABRT)
-        self.later(seconds, self.kill)
+        if self._serves:  # its workers finish, as after any end of their master
+            self.later(seconds, lambda: self.send(signal.SIGKILL))
+        else:
+            self._group = self._leads()
+            self.later(seconds, self.kill)
+
+    @property
+    def _serves(self) -> bool:
+        return self._ready is not None
+
+    def _bury(self) -> None:
+        """Kill what the process has left behind in its group, and what does not end."""
+        if kin.alive(self._first):
+            return  # another process: nothing is left, or the kernel would not have used the number
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._first, signal.SIGKILL)
+            limit = f"{self.monitor.killTime} s"
+            self.monitor.say(
+                f"{self.name}: what it has left behind has not ended in {limit}: killed"
+            )
 
     def _leads(self) -> int:
         """The number of the group that the process leads, or 0."""
@@ -146,8 +174,7 @@ class Child(protocol.ProcessProtocol):
         return 0
 
     def _print(self, stream: int, pieces: list[tuple[bool, bytes]]) -> None:
-        self._printer = self._printer or self.pid
-        self.monitor.output.lines(self.name, pieces, self._printer, stream)
+        self.monitor.output.lines(self.name, pieces, self._first or None, stream)
         self.monitor.output.hold(self.transport)
 
     def _read_what_is_there(self) -> None:

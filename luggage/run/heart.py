@@ -32,6 +32,12 @@ def beat() -> None:
         page[0] = (page[0] + 1) % _MOST
 
 
+def leave() -> None:
+    """A forked child's beats are none of its parent's."""
+    os.environ.pop(VARIABLE, None)
+    _mine["page"] = None
+
+
 def _inherited() -> memoryview | None:
     text = os.environ.pop(VARIABLE, "")
     try:

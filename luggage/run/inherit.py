@@ -84,6 +84,7 @@ def hand_over(
     None where it cannot be: it is gone then.
     """
     own, kept = variables(process, environ, listener, room)
+    beats = _heard(process, own, kept)
     ready = max([*kept, 2]) + 1
     own[READY] = str(ready)
 
@@ -92,7 +93,7 @@ def hand_over(
         waiting.go(process.arguments, own, files)
         return pid
 
-    started = _started(process, go, kept, room, ready=ready)
+    started = _started(process, go, kept, room, ready=ready, beats=beats)
     if started is None:
         waiting.end()
     return started
@@ -107,16 +108,22 @@ def start(
 ) -> Started | None:
     """The first life of a `process` that does not tell when it is ready; None where it has none."""
     own, kept = variables(process, environ, listener, room)
-    beats = heart(process)
-    if beats is not None:
-        own[HEART] = str(beats.descriptor)
-        kept.append(beats.descriptor)
+    beats = _heard(process, own, kept)
     return _started(process, lambda files: spawn(words, own, files), kept, room, beats=beats)
 
 
 def heart(process: Process) -> Heart | None:
     """The heart of one life of `process`, where that beats."""
     return None if process.beat is None else Heart(process.beat, process.grace)
+
+
+def _heard(process: Process, own: dict[str, str], kept: list[int]) -> Heart | None:
+    """Its heart, which goes into its environment and to its descriptors."""
+    beats = heart(process)
+    if beats is not None:
+        own[HEART] = str(beats.descriptor)
+        kept.append(beats.descriptor)
+    return beats
 
 
 def _started(

@@ -59,6 +59,17 @@ def stand() -> None:
             os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
 
 
+def alive(pid: int) -> bool:
+    """Whether there is such a process; a zombie is one as well."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
 def join(environ: MutableMapping[str, str]) -> bool:
     """Make this process a good child of the supervisor that `environ` tells of, if there is one.
 

@@ -45,7 +45,8 @@ class Rounds:
 
     def _listen(self, life: Child, heart: Heart, passed: float) -> None:
         if heart.look(passed):
-            self._monitor.has_beaten(life)
+            if life.ready:
+                self._monitor.has_beaten(life)
         elif heart.silent > heart.allowed:
             since = "no beat" if heart.begun else "no beat since its start,"
             why = f"{since} for {heart.silent:.1f} s: "

@@ -17,7 +17,7 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError, HaltServer
 
 from luggage.errors import LuggageError
-from luggage.run import kin, listen, logs
+from luggage.run import heart, kin, listen, logs
 from luggage.web import metrics
 from luggage.web.access import AccessLogger
 from luggage.web.arbiter import Arbiter
@@ -54,7 +54,13 @@ class _Application(BaseApplication):
             raise AppImportError(f"error: app {self._app}: ends with {error.code!r}") from error
 
     def run(self) -> None:
-        Arbiter(self).run()
+        _Beating(self).run()
+
+
+class _Beating(Arbiter):
+    """The supervisor sees whether it goes on."""
+
+    beat = staticmethod(heart.beat)
 
 
 def serve(
@@ -133,6 +139,7 @@ def hooks(ready: int | None) -> dict[str, Any]:
 
     def post_fork(_server: Any, worker: Any) -> None:
         kin.follow(worker.ppid)
+        heart.leave()
         logs.follow()
 
     def post_worker_init(_worker: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from luggage.run.mistakes import problems
 if TYPE_CHECKING:
     from luggage.run.cron import Rhythm
 
+MASTER = 10.0  # seconds: many of its looks, as its death costs the web server all watching
+
 
 @dataclass(frozen=True)
 class Process:
@@ -20,7 +23,8 @@ class Process:
 
     `kind` is that of `states.State`, or "check" or "release". What is "web" serves the port, and is
     stopped before the others. `key`, `port`, `needed` and `beat` are as in `Loop`; `grace` is for
-    one that beats, and `rhythm` for a cron.
+    one that beats, and `rhythm` for a cron. The web server's master beats by itself, from when it
+    looks after its workers.
     """
 
     name: str
@@ -71,7 +75,8 @@ def expand(
 
 def _processes(entry: Entry) -> list[Process]:
     if isinstance(entry, Web):
-        return [Process(entry.command, entry.command, entry.arguments, "web")]
+        words = (entry.command, entry.command, entry.arguments)
+        return [Process(*words, "web", beat=MASTER, grace=math.inf)]
     if isinstance(entry, Loop):
         return [_loop(name, entry) for name in _names(entry)]
     kind = type(entry).__name__.lower()

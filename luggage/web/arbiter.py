@@ -55,6 +55,10 @@ class Arbiter(arbiter.Arbiter):
     no upgrade in place (USR2), which cannot work under a supervisor.
     """
 
+    @staticmethod
+    def beat() -> None:
+        """Called at each look: who sees to it that the master itself goes on?"""
+
     def __init__(self, *args: Any, **options: Any) -> None:
         self._looks: dict[int, Look] = {}
         self._away = 0
@@ -86,6 +90,10 @@ class Arbiter(arbiter.Arbiter):
     def handle_usr2(self) -> None:
         self.log.warning("USR2: left out: it cannot work here; use: ctl reload")
 
+    def spawn_worker(self) -> Any:
+        self.beat()  # many take longer than a look may
+        return super().spawn_worker()
+
     # -- looking
 
     def wait_for_signals(self, timeout: float = 1.0) -> Any:
@@ -93,6 +101,7 @@ class Arbiter(arbiter.Arbiter):
 
     def murder_workers(self) -> None:
         """Look at every worker; gunicorn's master calls this again and again."""
+        self.beat()
         now = time.monotonic()
         passed, self._last = min(now - self._last, 5 * TICK), now
         needed = leaving = 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from luggage import run
@@ -20,7 +22,7 @@ def test_every_entry_becomes_processes_in_order() -> None:
     asked = (run.Loop("standin"), run.Web("a.b:app"), run.Loop("loop", copies=2))
     assert table.expand(asked, {}, COMMANDS) == [
         Process("standin", "standin"),
-        Process("gunicorn", "gunicorn", ("a.b:app",), kind="web"),
+        Process("gunicorn", "gunicorn", ("a.b:app",), kind="web", beat=10, grace=math.inf),
         Process("loop.1", "loop"),
         Process("loop.2", "loop"),
     ]
@@ -44,6 +46,8 @@ def test_what_ends_comes_with_what_stays() -> None:
             "gunicorn",
             ("a.b:app", *DEADLINES),
             kind="web",
+            beat=10,
+            grace=math.inf,
         ),
     ]
     assert [process.stays for process in found] == [False, False, True, True]
