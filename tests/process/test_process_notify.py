@@ -66,6 +66,18 @@ def test_a_service_tells_when_it_is_ready_reloads_and_stops(
         assert running.wait() == 0
 
 
+@pytest.mark.parametrize("seed", ["0", "1", "2"])
+def test_readiness_is_the_web_server_s_whatever_is_started_first(
+    tmp_path: Path, manager: Manager, seed: str
+) -> None:
+    """Processes are added in the order of a set, which the seed decides."""
+    variables = {"NOTIFY_SOCKET": address(manager), "PYTHONHASHSEED": seed, "APP_DOES": "yawn"}
+    with started(make(tmp_path), **variables):
+        manager.wait_for("READY=1")
+        before = manager.heard[: manager.heard.index("READY=1")]
+        assert "STATUS=not ready; gunicorn is starting" in before
+
+
 def test_the_watchdog_hears_of_the_supervisor_until_it_is_frozen(
     tmp_path: Path, manager: Manager
 ) -> None:
