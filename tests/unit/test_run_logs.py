@@ -289,7 +289,7 @@ logging.config.dictConfig(
 log = logging.getLogger("another")
 log.info("left out")
 log.error("the app's")
-answer = types.SimpleNamespace(status_code=200, sent=5)
+answer = types.SimpleNamespace(status="200 OK", status_code=200, sent=5)
 logger.access(answer, None, {"RAW_URI": "/a"}, datetime.timedelta(seconds=1))
 logger.access(answer, None, {"RAW_URI": "/-/ready", "PATH_INFO": "/-/ready"}, datetime.timedelta())
 logger.error("gunicorn's")
