@@ -21,6 +21,7 @@ from luggage.run.inherit import READY
 from luggage.run.private import Room
 
 PIPE = 128  # reads of 8 KiB: more than any pipe holds
+GONE = (ProcessLookupError, PermissionError)  # or what is there has become another user's
 
 
 class Child(protocol.ProcessProtocol):
@@ -118,7 +119,7 @@ class Child(protocol.ProcessProtocol):
         # Its pipes may stay open: a gunicorn worker outlives its master to finish its requests.
         self._read_what_is_there()
         if self._group:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(*GONE):
                 os.killpg(self._group, signal.SIGKILL)
         self.monitor.exited(self, reason.value.exitCode, reason.value.signal)
         if self._serves:
@@ -132,7 +133,7 @@ class Child(protocol.ProcessProtocol):
     def kill(self) -> None:
         """Kill the process; where it leads a group, as a good child does, all of that."""
         pid, group = self.pid, self._leads()
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(*GONE):
             if group:
                 os.killpg(group, signal.SIGKILL)
             elif pid is not None:
@@ -158,7 +159,7 @@ class Child(protocol.ProcessProtocol):
         """Kill what the process has left behind in its group, and what does not end."""
         if kin.alive(self._first):
             return  # another process: nothing is left, or the kernel would not have used the number
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(*GONE):
             os.killpg(self._first, signal.SIGKILL)
             limit = f"{self.monitor.killTime} s"
             self.monitor.say(

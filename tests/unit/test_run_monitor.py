@@ -271,6 +271,25 @@ def test_what_ignores_term_is_killed_with_its_group(world: World) -> None:
     assert world.said[-1] == "loop: still runs 35 s after TERM: killed"
 
 
+def test_what_may_not_be_killed_keeps_nothing_else_from_its_next_life(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent loop's group may hold what has become another user's, such as a sudo."""
+
+    def refused(group: int, number: int) -> None:
+        raise PermissionError(group, number)
+
+    world.monitor.addProcess("loop", ["/loop"])
+    child = world.monitor.protocols["loop"]
+    child.transport.pid = 2**22 + 1  # no process has such a number
+    monkeypatch.setattr(os, "killpg", refused)
+    monkeypatch.setattr(os, "getpgid", lambda pid: pid)
+    child.abort("no beat: ", 1)
+    world.reactor.advance(2)
+    child.processExited(Failure(ProcessTerminated(None, 9)))
+    assert world.monitor.states()[0].state == "waiting"
+
+
 def test_workers_that_outlive_their_master_are_waited_for(world: World) -> None:
     """A process whose output is still open may be answering a request; but not for ever."""
     world.monitor.addProcess("gunicorn", ["/g"])
