@@ -9,45 +9,33 @@ import contextlib
 import math
 import signal
 import time
-from dataclasses import dataclass
 from typing import Any
 
 from gunicorn import arbiter
 from gunicorn.errors import HaltServer
 
 from luggage.web import memory, metrics
+from luggage.web.look import NEWS, NICE, STILL, TELL, TROUBLES, Look, make_nice
+from luggage.web.slate import SLOW
 
 TICK = 0.1  # seconds between looks
-STILL = 0.5  # seconds without a sign of life after which a spare stands in for a worker
-TELL = 1.0  # seconds of that after which it is told
 KEEP = 10.0  # seconds that a spare is kept when it is needed no more: it may be soon
 BOOT = 60.0  # seconds that a worker has to load the app
 DUMP = 0.5  # seconds that a worker has to write its traceback
-SPARES = 8  # for each worker that is wanted
+SPARES = 16  # for each worker that is wanted
 RETRY = 1.0  # seconds until a worker that could not start is tried again; doubled each time
 MOST_RETRY = 30.0
-
-
-@dataclass
-class Look:
-    """What the master knows of one worker."""
-
-    beats: int = 0
-    silent: float = 0.0  # seconds without a sign of life
-    age: float = 0.0
-    served: bool = False
-    told: str = ""  # what the log says of it already
-    dying: float | None = None  # seconds since it was asked for its traceback
 
 
 class Arbiter(arbiter.Arbiter):
     """Keeps `num_workers` workers that can take a request.
 
     One that gives no sign of life for STILL seconds (a thread holds the interpreter's lock), that
-    takes no request because those it has do not end, or that is leaving, is not one of them: a
-    spare stands in for it. One without a sign of life for as long as its requests may take is
-    killed, after it has written where it stands. Only time in which the master itself could run is
-    counted: a paused container, or a laptop that slept, kills nobody.
+    takes no request because those it has do not end, that is slow because some of these compute all
+    the time, or that is leaving, is not one of them: a spare stands in for it. One without a sign
+    of life for as long as its requests may take is killed, after it has written where it stands.
+    Only time in which the master itself could run is counted: a paused container, or a laptop that
+    slept, kills nobody.
 
     A worker that cannot start ends the master only where no other serves: else it is tried again.
 
@@ -104,7 +92,7 @@ class Arbiter(arbiter.Arbiter):
         self.beat()
         now = time.monotonic()
         passed, self._last = min(now - self._last, 5 * TICK), now
-        needed = leaving = 0
+        needed = leaving = able = 0
         for pid, worker in list(self.WORKERS.items()):
             look = self._looks.setdefault(pid, Look())
             self._see(look, worker, passed)
@@ -112,6 +100,11 @@ class Arbiter(arbiter.Arbiter):
                 needed += 1
             elif worker.slate.leaving:
                 leaving += 1
+            elif worker.slate.serving:
+                able += 1
+        for worker in self.WORKERS.values():
+            worker.slate.relieve(able > 0 and worker.slate.trouble == SLOW)
+        needed += needed > 0  # one more: where there is one fault, there will be others
         if needed >= self._kept[0] or now > self._kept[1]:
             self._kept = needed, now + KEEP
         away = self._kept[0] + leaving
@@ -145,11 +138,22 @@ class Arbiter(arbiter.Arbiter):
         if look.silent >= self._patience(worker):
             self._end(pid, look, f"no sign of life for {look.silent:.0f} s", "frozen")
             return True
-        still = look.silent >= STILL
-        held = worker.slate.held and not still
-        if look.silent >= TELL or not still:
-            self._tell(pid, look, "still" if still else "held" if held else "")
-        return still or held
+        trouble = "still" if look.silent >= STILL else TROUBLES[worker.slate.trouble]
+        if trouble == "still":
+            if look.silent >= NICE and not look.nice:
+                look.nice = make_nice(pid)
+        elif look.nice and not worker.slate.leaving:
+            self._relieve_for_good(pid, worker)
+        if trouble != "still" or look.silent >= TELL:
+            self._tell(pid, look, trouble)
+        return bool(trouble)
+
+    def _relieve_for_good(self, pid: int, worker: Any) -> None:
+        """A worker that has come to itself would be slow for ever: nobody may take it back."""
+        self.log.warning("worker (pid %d): has come to itself, and is replaced", pid)
+        metrics.replaced("frozen")
+        worker.slate.leave("frozen")
+        self.kill_worker(pid, signal.SIGTERM)
 
     def _patience(self, worker: Any) -> float:
         """The seconds that the worker may stand still: the longest deadline of what it serves."""
@@ -161,22 +165,16 @@ class Arbiter(arbiter.Arbiter):
     def _tell(self, pid: int, look: Look, news: str) -> None:
         if news == look.told:
             return
-        if news == "still":
+        look.told = news
+        if news:
             self.log.warning(
-                "worker (pid %d): no sign of life for %g s, another stands in for it%s",
+                "worker (pid %d): %s, another stands in for it%s",
                 pid,
-                TELL,
-                self._served(pid),
-            )
-        elif news == "held":
-            self.log.warning(
-                "worker (pid %d): its requests do not end, another stands in for it%s",
-                pid,
+                NEWS[news],
                 self._served(pid),
             )
         else:
             self.log.warning("worker (pid %d): goes on", pid)
-        look.told = news
 
     def _end(self, pid: int, look: Look, why: str, reason: str) -> None:
         """Ask the worker where it stands, which ends it; what does not end is killed."""

@@ -12,58 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 from luggage.web import overdue
+from luggage.web.job import APP, CLIENT, HELD, QUEUED, Job
 from luggage.web.slate import Slate
 
-CLIENT, QUEUED, APP = range(3)
-SLOW = 0.1  # seconds after which a client that is waited for holds no place
-HELD = 1.0  # seconds after which a request that runs holds no place
+COMPUTES = 0.04  # of a processor, that a thread uses at least which computes beside many others
 MOST = 4  # times as many requests as places run at once, with those that hold none
 CLIENTS = 256  # that are waited for at once beside those
-
-
-class Job:
-    """One connection's turn in a thread: in the hands of its client, or of the app."""
-
-    __slots__ = (
-        "allowed",
-        "began",
-        "connection",
-        "gone",
-        "phase",
-        "place",
-        "since",
-        "spent",
-        "stuck",
-        "thread",
-        "told",
-        "untold",
-        "what",
-    )
-
-    def __init__(self, connection: socket.socket, now: float) -> None:
-        self.connection = connection
-        self.phase = CLIENT
-        self.since = now  # that it is in this phase
-        self.spent = 0.0  # seconds in the app's hands before that, since it last gave something
-        self.began = 0.0
-        self.allowed = 0.0
-        self.what = ""
-        self.thread = 0
-        self.told = 0.0  # when it was told that it is overdue
-        self.stuck = False  # it was told, and goes on all the same
-        self.untold = True  # nothing is sent yet of an answer
-        self.gone = False  # its client is
-        self.place = -1
-
-    def took(self, now: float) -> float:
-        """The seconds that the app has had it."""
-        return self.spent + (now - self.since if self.phase == APP else 0.0)
-
-    def holds(self, now: float) -> bool:
-        """Whether it holds one of the places."""
-        if self.phase == APP:
-            return self.took(now) < HELD
-        return self.phase == QUEUED or now - self.since < SLOW
 
 
 class Jobs:
@@ -234,6 +188,22 @@ class Jobs:
                 if job.phase == APP:
                     job.since += seconds
                     job.told += seconds if job.told else 0.0
+
+    def computing(self) -> int:
+        """How many have computed for more than HELD seconds, rather than waited for something.
+
+        Each makes all others in this process wait for the interpreter's lock again and again.
+        """
+        found = 0
+        with self._lock:
+            now = self._clock()
+            for job in self._jobs:
+                if job.phase == APP and job.took(now) >= HELD:
+                    before, spent = job.computed
+                    used = time.clock_gettime(time.pthread_getcpuclockid(job.thread))
+                    found += before >= job.since and used - spent > COMPUTES * (now - before)
+                    job.computed = now, used
+        return found
 
     def tick(self) -> tuple[int, bool]:
         """Time has passed: how many jobs there are, and whether all places are held for good."""

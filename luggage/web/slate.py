@@ -8,7 +8,9 @@ import threading
 from dataclasses import dataclass
 
 REQUESTS = 64  # that are written down; a worker may serve more
-_HEAD = struct.Struct("=QBBB16s")  # beats, held, serving, length of the reason, the reason
+# Beats, trouble, serving, relieved, length of the reason, the reason.
+_HEAD = struct.Struct("=QBBBB16s")
+HELD, SLOW = 1, 2  # troubles
 _REQUEST = struct.Struct("=ddB110s")  # since, allowed, length of the text, the text
 _SIZE = _HEAD.size + REQUESTS * _REQUEST.size
 
@@ -38,10 +40,11 @@ class Slate:
 
     # -- the worker
 
-    def beat(self, *, held: bool = False) -> None:
-        """A sign of life. `held`: every thread is in the hands of a request that does not end."""
+    def beat(self, trouble: int = 0) -> None:
+        """A sign of life. `trouble`: every place is HELD by a request that does not end; or the
+        worker is SLOW, as some of its requests compute without an end."""
         self._beats += 1
-        struct.pack_into("=QB", self._page, 0, self._beats, held)
+        struct.pack_into("=QB", self._page, 0, self._beats, trouble)
 
     def serve(self) -> None:
         """The app is loaded: requests are taken from now on."""
@@ -50,7 +53,7 @@ class Slate:
     def leave(self, reason: str) -> None:
         """The worker goes when it has finished what it has: another should take its place."""
         text = reason.encode()[:16]
-        struct.pack_into("=B16s", self._page, 10, len(text), text)
+        struct.pack_into("=B16s", self._page, 11, len(text), text)
 
     def begin(self, what: str, since: float, allowed: float) -> int:
         """Write a request down; returns its place for `end`, or -1 where there is none left."""
@@ -77,9 +80,18 @@ class Slate:
         return int(_HEAD.unpack_from(self._page)[0])
 
     @property
-    def held(self) -> bool:
-        """Whether the worker takes no request because those it has do not end."""
-        return bool(_HEAD.unpack_from(self._page)[1])
+    def trouble(self) -> int:
+        """What `beat` was told last."""
+        return int(_HEAD.unpack_from(self._page)[1])
+
+    @property
+    def relieved(self) -> bool:
+        """Whether others take the requests of a slow worker: the master says so."""
+        return bool(_HEAD.unpack_from(self._page)[3])
+
+    def relieve(self, by_others: bool) -> None:
+        """Tell the worker that others take its requests, or that it must do so itself."""
+        struct.pack_into("=B", self._page, 10, by_others)
 
     @property
     def serving(self) -> bool:

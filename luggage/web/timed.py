@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, cast
 from luggage.web import metrics, request_id
 from luggage.web.deadlines import Deadlines
 from luggage.web.escaped import escaped
-from luggage.web.jobs import Job, Jobs
+from luggage.web.job import Job
+from luggage.web.jobs import Jobs
 from luggage.web.overdue import AppError, DeadlineError, Overdue
 
 if TYPE_CHECKING:

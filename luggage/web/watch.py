@@ -10,8 +10,9 @@ import threading
 import time
 from typing import Any, Protocol
 
-from luggage.web import memory, metrics, overdue
-from luggage.web.jobs import Job, Jobs
+from luggage.web import memory, metrics, overdue, slate
+from luggage.web.job import Job
+from luggage.web.jobs import Jobs
 from luggage.web.slate import Slate
 
 TICK = 0.05  # seconds
@@ -19,6 +20,8 @@ IDLE = 0.1  # seconds, while there is nothing to watch
 GAP = 0.5  # seconds beyond a tick: the machine slept, or nobody here could run
 PATIENCE = 0.15  # seconds that a request has to end when it was told
 WEIGH = 1.0  # seconds between looks at the memory
+STRAIN = 0.5  # seconds between looks for requests that compute
+FEW = 2  # of these make a worker slow
 
 
 class Leaving(Protocol):
@@ -35,13 +38,15 @@ class Watch:
     `most` is the resident memory in bytes that the worker may have; 0: any.
     """
 
-    def __init__(self, jobs: Jobs, slate: Slate, worker: Leaving, *, most: int, log: Any) -> None:
+    def __init__(self, jobs: Jobs, page: Slate, worker: Leaving, *, most: int, log: Any) -> None:
         self._jobs = jobs
-        self._slate = slate
+        self._slate = page
         self._worker = worker
         self._most = most
         self._log = log
         self._weighed = 0.0
+        self._strained = 0.0
+        self._slow = False
         self._reason = ""
 
     def start(self) -> None:
@@ -68,7 +73,10 @@ class Watch:
     def tick(self, now: float) -> float:
         """Look once; returns the seconds until the next time."""
         count, held = self._jobs.tick()
-        self._slate.beat(held=held)
+        if now - self._strained >= STRAIN:
+            self._slow = self._jobs.computing() >= FEW
+            self._strained = now
+        self._slate.beat(slate.HELD if held else slate.SLOW if self._slow else 0)
         for job in self._jobs.late():
             self._end(job)
         if self._most and self._slate.serving and now - self._weighed >= WEIGH:

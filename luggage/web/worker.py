@@ -25,7 +25,8 @@ from gunicorn.workers.gthread import ThreadWorker
 from luggage.web import request_id
 from luggage.web.deadlines import Deadlines
 from luggage.web.draining import DrainingWorker
-from luggage.web.jobs import Job, Jobs
+from luggage.web.job import Job
+from luggage.web.jobs import Jobs
 from luggage.web.overdue import DeadlineError
 from luggage.web.pool import Pool
 from luggage.web.slate import Slate
@@ -140,7 +141,10 @@ class Worker(DrainingWorker):
         self.set_accept_enabled(True)
         while self.alive:
             room = (
-                self.nr_conns < self.worker_connections and self.jobs.room() and self.may_accept()
+                self.nr_conns < self.worker_connections
+                and self.jobs.room()
+                and not self.slate.relieved
+                and self.may_accept()
             )
             self.set_accept_enabled(room)
             self.wait_for_and_dispatch_events(1.0 if room else LOOK)

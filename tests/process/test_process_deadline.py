@@ -188,6 +188,23 @@ def test_more_wedged_requests_than_places_keep_nobody_out(made: Made) -> None:
         assert ask(running, "/")[0] == 200
 
 
+def test_a_worker_whose_requests_compute_takes_no_more(made: Made) -> None:
+    """Six that compute without an end make their worker slow: it is told, and others are answered
+    by another that stands in for it, although it has places."""
+    with started(made, REQUEST_DEADLINE="12") as running, ThreadPoolExecutor(6) as pool:
+        running.wait_for("gunicorn: ready")
+        [slow] = workers(running)
+        spinning = [pool.submit(ask, running, "/loop", 60) for _ in range(6)]
+        running.wait_for(r"some of its requests compute without an end, another stands in for it")
+        wait_until(lambda: len(workers(running)) > 1)
+        wait_until(lambda: ask(running, "/")[1].split()[0] != str(slow))
+        assert {ask(running, "/")[1].split()[0] for _ in range(20)} <= {
+            str(pid) for pid in workers(running) if pid != slow
+        }
+        assert [it.result()[0] for it in spinning] == [503] * 6
+        running.wait_for(rf"worker \(pid {slow}\): goes on")
+
+
 def test_slow_clients_take_no_place(made: Made) -> None:
     """Twenty that send slowly and twenty that read nothing: others are answered at once, and the
     time is not the app's."""

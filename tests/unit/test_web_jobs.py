@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from luggage.web.deadlines import Deadlines
-from luggage.web.jobs import HELD, MOST, SLOW, Job, Jobs
+from luggage.web.job import HELD, SLOW, Job
+from luggage.web.jobs import MOST, Jobs
 from luggage.web.overdue import Overdue
+from luggage.web.slate import HELD as HELD_FOR_GOOD
 from luggage.web.slate import REQUESTS, Slate
 
 
@@ -102,6 +105,36 @@ def test_a_held_place_is_given_to_others_up_to_a_limit(
         clock.now += HELD
     assert not jobs.room()
     assert jobs.tick() == (2 * MOST, True)
+
+
+def test_who_computes_is_told_from_who_waits(slate: Slate, connection: socket.socket) -> None:
+    """Of two requests that have run for long, one computes and the other waits: one computes."""
+    jobs = Jobs(2, slate)
+    stop = threading.Event()
+
+    def run(does: Callable[[], object]) -> None:
+        job = entered(jobs, connection)
+        job.spent = HELD
+        while not stop.is_set():
+            does()
+        jobs.leave(job)
+
+    threads = [
+        threading.Thread(target=run, args=(lambda: sum(range(1000)),)),
+        threading.Thread(target=run, args=(lambda: stop.wait(0.05),)),
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        while jobs.tick()[0] < 2:
+            time.sleep(0.01)
+        jobs.computing()
+        time.sleep(0.5)
+        assert jobs.computing() == 1
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
 
 
 def test_only_the_apps_time_counts(jobs: Jobs, clock: Clock, connection: socket.socket) -> None:
@@ -278,9 +311,11 @@ def test_a_slate_has_no_end() -> None:
     for place in places:
         slate.end(place)
     assert slate.served() == []
-    assert (slate.beats, slate.held, slate.serving, slate.leaving) == (0, False, False, "")
-    slate.beat(held=True)
+    assert (slate.beats, slate.trouble, slate.serving, slate.leaving) == (0, 0, False, "")
+    slate.beat(HELD_FOR_GOOD)
+    slate.relieve(by_others=True)
     slate.serve()
     slate.leave("memory")
-    assert (slate.beats, slate.held, slate.serving, slate.leaving) == (1, True, True, "memory")
+    assert (slate.beats, slate.trouble, slate.serving, slate.leaving) == (1, 1, True, "memory")
+    assert slate.relieved
     slate.close()

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from luggage.web.deadlines import Deadlines
-from luggage.web.jobs import APP, CLIENT, Job, Jobs
+from luggage.web.job import APP, CLIENT, Job
+from luggage.web.jobs import Jobs
 from luggage.web.overdue import AppError
 from luggage.web.slate import Slate
 from luggage.web.timed import Timed

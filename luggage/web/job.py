@@ -1,0 +1,56 @@
+"""One connection's turn in a thread → in whose hands it is, and for how long it has been."""
+
+from __future__ import annotations
+
+import socket
+
+CLIENT, QUEUED, APP = range(3)
+SLOW = 0.1  # seconds after which a client that is waited for holds no place
+HELD = 1.0  # seconds after which a request that runs holds no place
+
+
+class Job:
+    """One connection's turn in a thread: in the hands of its client, or of the app."""
+
+    __slots__ = (
+        "allowed",
+        "began",
+        "computed",
+        "connection",
+        "gone",
+        "phase",
+        "place",
+        "since",
+        "spent",
+        "stuck",
+        "thread",
+        "told",
+        "untold",
+        "what",
+    )
+
+    def __init__(self, connection: socket.socket, now: float) -> None:
+        self.connection = connection
+        self.computed = (0.0, 0.0)  # until when it was looked at, and its thread's seconds then
+        self.phase = CLIENT
+        self.since = now  # that it is in this phase
+        self.spent = 0.0  # seconds in the app's hands before that, since it last gave something
+        self.began = 0.0
+        self.allowed = 0.0
+        self.what = ""
+        self.thread = 0
+        self.told = 0.0  # when it was told that it is overdue
+        self.stuck = False  # it was told, and goes on all the same
+        self.untold = True  # nothing is sent yet of an answer
+        self.gone = False  # its client is
+        self.place = -1
+
+    def took(self, now: float) -> float:
+        """The seconds that the app has had it."""
+        return self.spent + (now - self.since if self.phase == APP else 0.0)
+
+    def holds(self, now: float) -> bool:
+        """Whether it holds one of the places."""
+        if self.phase == APP:
+            return self.took(now) < HELD
+        return self.phase == QUEUED or now - self.since < SLOW
