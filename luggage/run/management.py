@@ -23,7 +23,7 @@ from luggage.run.exposition import Exposition
 from luggage.run.system import System
 from luggage.web.asking import SOCKET
 
-MOST = 32  # connections at once: the oldest gives way to a new one
+MOST = 32  # connections at once, of each kind: the oldest gives way to a new one
 ALL = 10.0  # seconds that a connection lasts at most
 TIDY = 10.0  # seconds between looks for files of dead processes
 
@@ -46,16 +46,15 @@ class Management:
         names = {socket.gethostname().lower(), *(name.lower() for name in names)}
         answers = Answers(system, exposition, names=names, say=say)
         self._ports: list[Any] = []
-        self._connections: list[Any] = []
+        public, private = (_Factory(reactor, answers, trusted=it) for it in (False, True))
+        self._factories = public, private
         if port is not None:
-            factory = _Factory(reactor, answers, self._connections, trusted=False)
             try:
-                self._ports.append(_public(reactor, port, factory))
+                self._ports.append(_public(reactor, port, public))
             except OSError as error:  # two of them were bound before one listened
                 say(f"no management port: {error.strerror}")
-        factory = _Factory(reactor, answers, self._connections, trusted=True)
         try:
-            self._ports.append(_private(reactor, system.folder, factory))
+            self._ports.append(_private(reactor, system.folder, private))
         except (CannotListenError, OSError) as error:
             say(f"{SOCKET}: no socket in {system.folder}: {error}")
         self._tidy = LoopingCall(exposition.tidy)
@@ -67,8 +66,9 @@ class Management:
         self._tidy.stop()
         for port in self._ports:
             port.stopListening()
-        for connection in list(self._connections):
-            connection.transport.abortConnection()
+        for factory in self._factories:
+            for connection in list(factory.connections):
+                connection.transport.abortConnection()
         with contextlib.suppress(OSError):
             self._path.unlink()
 
@@ -78,20 +78,18 @@ class _Factory(protocol.Factory):
 
     noisy = False
 
-    def __init__(
-        self, reactor: Any, answers: Answers, connections: list[Any], *, trusted: bool
-    ) -> None:
+    def __init__(self, reactor: Any, answers: Answers, *, trusted: bool) -> None:
+        self.connections: list[Any] = []
         self._reactor = reactor
         self._answers = answers
-        self._connections = connections
         self._trusted = trusted
 
     def buildProtocol(self, _address: object) -> Any:
         from luggage.run.channel import Channel  # noqa: PLC0415
 
-        while len(self._connections) >= MOST:
-            self._connections.pop(0).transport.abortConnection()
-        return Channel(self._reactor, self._answers, self._connections, ALL, self._trusted)
+        while len(self.connections) >= MOST:
+            self.connections.pop(0).transport.abortConnection()
+        return Channel(self._reactor, self._answers, self.connections, ALL, self._trusted)
 
 
 def _public(reactor: Any, port: socket.socket, factory: _Factory) -> Any:

@@ -148,6 +148,21 @@ def test_the_usual_port_may_be_taken(made: Made) -> None:
             assert running.get("/-/ready")[0] == 200
 
 
+def test_clients_of_the_port_push_none_of_the_socket_away(made: Made) -> None:
+    """The app's own processes ask there, and whoever reaches the port must not end that."""
+    with managed(made) as (_, pages), contextlib.ExitStack() as stack:
+        [path] = made.folder.glob("run/**/management")
+        own = stack.enter_context(socket.socket(socket.AF_UNIX))
+        own.settimeout(30)
+        own.connect(os.path.relpath(path))
+        own.sendall(b"GET /-/ready HTTP/1.0\r\n")
+        for _ in range(40):
+            stack.enter_context(socket.create_connection(("127.0.0.1", pages.port), 30))
+        assert pages.ask("ready").status == 200
+        own.sendall(b"\r\n")
+        assert own.recv(12) == b"HTTP/1.0 200"
+
+
 @pytest.mark.parametrize(
     ("sent", "status"),
     [
