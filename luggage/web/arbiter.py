@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import signal
 import time
 from typing import Any
@@ -17,6 +18,7 @@ from gunicorn.errors import HaltServer
 from luggage.web import memory, metrics
 from luggage.web.look import NEWS, NICE, STILL, TELL, TROUBLES, Look, make_nice
 from luggage.web.slate import SLOW
+from luggage.web.worker import TOLD
 
 TICK = 0.1  # seconds between looks
 KEEP = 10.0  # seconds that a spare is kept when it is needed no more: it may be soon
@@ -38,6 +40,7 @@ class Arbiter(arbiter.Arbiter):
     slept, kills nobody.
 
     A worker that cannot start ends the master only where no other serves: else it is tried again.
+    One that cannot even be forked, for want of processes, memory or files, ends nothing.
 
     When several workers fail at once, the failure of the second does not end the stopping. There is
     no upgrade in place (USR2), which cannot work under a supervisor.
@@ -53,6 +56,7 @@ class Arbiter(arbiter.Arbiter):
         self._kept = (0, 0.0)  # how many spares, until when
         self._retry = (RETRY, 0.0)  # the next pause, and when to try
         self._last = time.monotonic()
+        self._size = 0  # bytes that a worker has when it begins to serve
         super().__init__(*args, **options)
 
     # -- how many
@@ -77,10 +81,6 @@ class Arbiter(arbiter.Arbiter):
 
     def handle_usr2(self) -> None:
         self.log.warning("USR2: left out: it cannot work here; use: ctl reload")
-
-    def spawn_worker(self) -> Any:
-        self.beat()  # many take longer than a look may
-        return super().spawn_worker()
 
     # -- looking
 
@@ -123,6 +123,7 @@ class Arbiter(arbiter.Arbiter):
             look.dying += passed
         if worker.slate.serving and not look.served:
             look.served = True
+            self._size = memory.resident(worker.pid)
             self._retry = RETRY, self._retry[1]
 
     def _judge(self, pid: int, look: Look, worker: Any) -> bool:
@@ -194,13 +195,37 @@ class Arbiter(arbiter.Arbiter):
         there = len(self.WORKERS) - int(self._num_workers or 1)
         if there >= wanted:
             return most
-        size = max((memory.resident(pid) for pid in self.WORKERS), default=0)
-        room = int(memory.left() // size) if size else most
+        room = int(memory.left() // self._size) if self._size else most
         return min(most, max(there, 0) + room)
 
-    # -- ends
+    # -- beginnings and ends
+
+    def spawn_worker(self) -> Any:
+        self.beat()  # many take longer than a look may
+        if time.monotonic() < self._retry[1]:
+            return None
+        # What is sent to the worker before it has handlers of its own would end in the master's.
+        signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
+        try:
+            return super().spawn_worker()
+        except OSError as error:
+            if os.getpid() != self.pid:
+                raise
+            self._try_later(f"a worker cannot be started: {error.strerror}:")
+            return None
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, TOLD)
+
+    def kill_worker(self, pid: int, sig: int) -> None:
+        worker = self.WORKERS.get(pid)
+        if sig == signal.SIGTERM and self.LISTENERS and worker is not None:
+            # It is one too many: who is in the queue is the other workers', and what it serves has
+            # as long as it may have.
+            worker.slate.leave("surplus")
+        super().kill_worker(pid, sig)
 
     def reap_workers(self) -> None:
+        self.beat()  # HUP, and the end, wait here for those that answer still
         before = dict(self.WORKERS)
         try:
             super().reap_workers()
@@ -208,16 +233,16 @@ class Arbiter(arbiter.Arbiter):
             if self.LISTENERS:  # it closes them first when it stops
                 if not any(it.slate.serving for it in self.WORKERS.values()):
                     raise
-                self._try_later(halt)
+                self._try_later(f"{halt.reason} Others serve;")
+                self.SIG_QUEUE.put_nowait(signal.SIGCHLD)  # more may have died
         for pid in before.keys() - self.WORKERS.keys():
             self._bury(pid, before[pid])
 
-    def _try_later(self, halt: HaltServer) -> None:
-        """A worker cannot start, and others serve: what is wrong may pass."""
+    def _try_later(self, why: str) -> None:
+        """A worker cannot start: what is wrong may pass."""
         pause = self._retry[0]
-        self.log.error("%s Others serve; it is tried again in %g s", halt.reason, pause)
+        self.log.error("%s it is tried again in %g s", why, pause)
         self._retry = min(2 * pause, MOST_RETRY), time.monotonic() + pause
-        self.SIG_QUEUE.put_nowait(signal.SIGCHLD)  # more may have died
 
     def _bury(self, pid: int, worker: Any) -> None:
         look = self._looks.pop(pid, Look())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import socket
@@ -118,6 +119,24 @@ def test_a_worker_without_threads_goes_on(made: Made) -> None:
         assert workers(running) == [worker]
 
 
+def test_a_master_that_cannot_start_a_worker_goes_on(made: Made) -> None:
+    """The other worker serves meanwhile, and one is started as soon as one can be."""
+    with started(made, WEB_CONCURRENCY="2") as running:
+        running.wait_for("gunicorn: ready")
+        wait_until(lambda: len(workers(running)) == 2)
+        wait_until(lambda: running.text.count("Booting worker") == 2)
+        assert [ask(running, "/")[0] for _ in range(20)] == [200] * 20
+        [master] = running.children("gunicorn")
+        limits = resource.prlimit(master, resource.RLIMIT_NOFILE)
+        resource.prlimit(master, resource.RLIMIT_NOFILE, (3, limits[1]))
+        os.kill(workers(running)[0], signal.SIGKILL)
+        running.wait_for("a worker cannot be started: Too many open files")
+        assert running.get("/")[0] == 200
+        resource.prlimit(master, resource.RLIMIT_NOFILE, limits)
+        wait_until(lambda: len(workers(running)) == 2)
+        assert running.children("gunicorn") == [master]
+
+
 def test_an_app_that_is_larger_than_its_worker_may_be_is_served(made: Made) -> None:
     """Another worker would be as large: to replace it would help nobody. It is told once."""
     with started(made, WORKER_MEMORY="16") as running:
@@ -144,3 +163,19 @@ def test_a_thread_of_the_app_keeps_no_worker(made: Made) -> None:
             assert ask(running, "/grow")[0] == 200
         wait_until(lambda: workers(running) and before not in workers(running), 40)
         assert running.get("/")[0] == 200
+
+
+def test_a_worker_is_told_to_stop_as_soon_as_it_is_there(made: Made) -> None:
+    """TERM that comes between its fork and its first own line is not lost with the master's."""
+    with started(made, APP_DOES="fork slowly") as running:
+        [master] = wait_for_children(running)
+        wait_until(lambda: running.children("gunicorn", master))
+        running.signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert running.wait(50) == 0
+        assert time.monotonic() - began < 20, "the master has waited until it may kill"
+
+
+def wait_for_children(running: Running) -> list[int]:
+    wait_until(lambda: running.children("gunicorn"))
+    return running.children("gunicorn")
