@@ -218,7 +218,8 @@ class Arbiter(arbiter.Arbiter):
 
     def kill_worker(self, pid: int, sig: int) -> None:
         worker = self.WORKERS.get(pid)
-        if sig == signal.SIGTERM and self.LISTENERS and worker is not None:
+        leaves = worker is None or worker.slate.leaving
+        if sig == signal.SIGTERM and self.LISTENERS and not leaves:
             # It is one too many: who is in the queue is the other workers', and what it serves has
             # as long as it may have.
             worker.slate.leave("surplus")
