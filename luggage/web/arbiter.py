@@ -21,6 +21,7 @@ from luggage.web.slate import SLOW
 from luggage.web.worker import TOLD
 
 TICK = 0.1  # seconds between looks
+ASLEEP = 2.0  # seconds between two looks, if the master itself could not run
 KEEP = 10.0  # seconds that a spare is kept when it is needed no more: it may be soon
 BOOT = 60.0  # seconds that a worker has to load the app
 DUMP = 0.5  # seconds that a worker has to write its traceback
@@ -91,7 +92,8 @@ class Arbiter(arbiter.Arbiter):
         """Look at every worker; gunicorn's master calls this again and again."""
         self.beat()
         now = time.monotonic()
-        passed, self._last = min(now - self._last, 5 * TICK), now
+        passed, self._last = now - self._last, now
+        passed = passed if passed < ASLEEP else TICK
         needed = leaving = able = 0
         for pid, worker in list(self.WORKERS.items()):
             look = self._looks.setdefault(pid, Look())

@@ -125,7 +125,7 @@ def test_a_pause_of_everything_kills_nobody(made: Made) -> None:
             os.kill(pid, signal.SIGCONT)
         assert asked.result()[0] == 200
         assert running.get("/")[0] == 200
-        assert workers(running) == before
+        assert {*before} <= {*workers(running)}
         assert "overdue" not in running.text
         assert "killed" not in running.text
 
