@@ -19,6 +19,7 @@ from deployed import DEADLINE, WEB, WORKERS, Deployed, wait_for
 CONNECTIONS = 60  # of garbage, at each socket
 HELD = 3.0  # seconds for which half-open connections are held
 LONG = 2 * DEADLINE  # seconds
+ORPHANED = 50.0  # seconds
 CLOCK = (-86_400, -3_600, -50, 50, 3_600, 86_400, 40 * 86_400)  # seconds
 
 
@@ -168,6 +169,21 @@ def pause_supervisor(it: Deployed, chance: random.Random) -> Done:
     time.sleep(chance.uniform(1, LONG))
     it.signal(it.process.pid, signal.SIGCONT)
     return Done()
+
+
+def orphan_worker(it: Deployed, chance: random.Random) -> Done:
+    """A worker stands still, or has its interpreter's lock held, and its watchdog is killed."""
+    workers, since = set(it.workers()), time.monotonic()
+    with contextlib.ExitStack() as stack:
+        if chance.random() < 0.5:
+            it.signal(chance.choice(sorted(workers)), signal.SIGSTOP)
+        else:
+            stack.enter_context(it.ask("/gil"))
+            time.sleep(0.2)
+        done = killer(WEB)(it, chance)
+        wait_for(lambda: not workers & {process.pid for process in it.tree()}, ORPHANED)
+    told = r"gunicorn: what it has left behind has not ended in .*: killed"
+    return Done((*done.told, told), done.exits, done.hurt, changed=True, since=since)
 
 
 # -- no room
@@ -337,6 +353,30 @@ def kill_any_web(it: Deployed, chance: random.Random) -> Done:
     return Done((told,), changed=True)
 
 
+# -- what stands when everything is to end
+
+
+def blow(it: Deployed, chance: random.Random) -> tuple[str, contextlib.ExitStack]:
+    """Something that must not keep everything from ending; how to take it back."""
+    kind = chance.choice(
+        ("nothing", "a frozen worker", "a frozen master", "no room", "a full pipe")
+    )
+    stack = contextlib.ExitStack()
+    if kind == "a frozen worker":
+        it.signal(chance.choice(it.workers()), signal.SIGSTOP)
+    elif kind == "a frozen master":
+        it.signal(it.pid(WEB), signal.SIGSTOP)
+    elif kind == "no room" and it.place.apart:
+        stack.enter_context(it.place.filled())
+    elif kind == "a full pipe":
+        it.stall()
+        stack.callback(it.resume)
+        with it.ask("/print/100000") as flood:
+            flood.settimeout(60)
+            flood.recv(100)
+    return kind, stack
+
+
 # -- the clock
 
 
@@ -367,6 +407,7 @@ FAULTS = (
     Fault("pause plain loop", pauser("plain"), QUICK),
     Fault("pause everything", pause_all, WORKER),
     Fault("pause supervisor", pause_supervisor, QUICK),
+    Fault("orphaned frozen worker", orphan_worker, MASTER, lossless=False, deaths=1),
     Fault("state folder full", fill, QUICK),
     Fault("state folder crowded", crowd, QUICK),
     Fault("full, kill worker", while_full(kill_worker), WORKER, lossless=False),

@@ -19,18 +19,21 @@ from pathlib import Path
 import tree
 import visits
 from deployed import WEB, WORKERS, Deployed, GoneError, Size, wait_for
-from faults import Done, Fault
+from faults import Done, Fault, blow
 from place import Place
 from visits import Visits
 
+LIFE = 120.0  # seconds of one deployment
 HEAL = 30.0  # seconds that everything has to be as it was
 START, END = 60.0, 45.0  # seconds
 SETTLED = 1.0  # seconds after which what is too much is seen as well
 DEATHS, WINDOW = 3, 60.0  # of the web server in so many seconds: five are a crash loop
-MEMORY, GROWTH = 45 << 10, 4 << 10  # KiB of the supervisor
+MEMORY, GROWTH = 45 << 10, 7 << 10  # KiB of the supervisor; 4 MiB of them may be the log's
 FILES, THREADS = 2, 1  # more than at first
 HURT = re.compile(r"Worker \(pid:\d+\) (was sent|exited)|died while it served")
 BROKEN = re.compile(r"^luggage +\| .*(Traceback|Unhandled|Error\b)")  # the supervisor's own
+READY = re.compile(r"gunicorn: ready after ([\d.]+) s")
+RESTART = 0.5  # seconds beside those: to see the death, and the pause after it
 FIRST = 5  # faults, after which the supervisor has as much memory as it needs
 
 
@@ -44,6 +47,7 @@ class Outcome:
     end: float
     held: float
     back: float | None
+    restart: float  # seconds that the web server took to be ready again, where it told that
     size: Size
     found: visits.Found
     wrong: tuple[str, ...]
@@ -53,13 +57,14 @@ class Outcome:
         """Seconds without an answer, but for those in which nobody could run."""
         return max(0.0, self.found.down - self.held)
 
-    def judged(self, found: visits.Found) -> Outcome:
-        """With what is known when every request has ended."""
+    def judged(self, found: visits.Found, slack: float) -> Outcome:
+        """With what is known when every request has ended; `slack` are more seconds to be down."""
         it = replace(self, found=found)
         wrong = list(self.wrong)
         # What the visitor itself came late with is none of the deployment's.
-        if it.down > self.fault.down + found.late:
-            wrong.append(f"no answer for {it.down:.2f} s; allowed: {self.fault.down:g} s")
+        allowed = max(self.fault.down + slack, self.restart + RESTART)
+        if it.down > allowed + found.late:
+            wrong.append(f"no answer for {it.down:.2f} s; allowed: {allowed:g} s")
         if self.fault.lossless and found.lost:
             wrong.append(f"{len(found.lost)} good requests lost: {', '.join(sorted(found.lost))}")
         return replace(it, wrong=tuple(wrong))
@@ -76,6 +81,7 @@ class Round:
     chance: random.Random
     out: Path
     say: Callable[[str], None]
+    slack: float = 0.0
     outcomes: list[Outcome] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     _fresh: list[Outcome] = field(default_factory=list)
@@ -86,7 +92,7 @@ class Round:
         self._began = time.monotonic()
         end = self._began + self.seconds
         lives = 0
-        while time.monotonic() < end and lives < 5:
+        while time.monotonic() < end and len(self.wrong) < 5:
             lives += 1
             log = self.out / f"{self.name}-{lives}.log"
             with tempfile.TemporaryDirectory(prefix="luggage-soak-") as folder:
@@ -94,7 +100,7 @@ class Round:
                 seen = Visits()
                 try:
                     with visits.asking(it.port, seen):
-                        self._live(it, seen, end)
+                        self._live(it, seen, min(end, time.monotonic() + LIFE))
                         self._stop(it, seen)
                 except GoneError as error:
                     last = "\n".join(it.lines[-5:])
@@ -175,6 +181,7 @@ class Round:
             time.monotonic(),
             done.held,
             back,
+            max((float(took) for took in READY.findall("\n".join(it.lines[lines:]))), default=0.0),
             it.size(),
             seen.between(began, time.monotonic()),
             tuple(dict.fromkeys(wrong)),
@@ -244,10 +251,12 @@ class Round:
         """TERM, while it is asked."""
         if not it.alive():
             return
-        lived, began = it.tree(), time.monotonic()
-        it.signal(it.process.pid, signal.SIGTERM)
-        status = wait_for(lambda: not it.alive(), END)
-        took = time.monotonic() - began
+        kind, undo = blow(it, self.chance)
+        with undo:
+            lived, began = it.tree(), time.monotonic()
+            it.signal(it.process.pid, signal.SIGTERM)
+            status = wait_for(lambda: not it.alive(), END)
+            took = time.monotonic() - began
         if not status:
             self._note(f"still there {END:.0f} s after TERM")
             return
@@ -262,11 +271,11 @@ class Round:
         lost = [one.word for one in seen.all if not one.good and began - 1 < one.sent < began]
         if lost:
             self._note(f"{len(lost)} good requests lost at the end: {', '.join(set(lost))}")
-        self.say(f"  ended {took:.1f} s after TERM")
+        self.say(f"  ended {took:.1f} s after TERM, with {kind} in the way")
 
     def _judge(self, seen: Visits) -> None:
         for outcome in self._fresh:
-            judged = outcome.judged(seen.between(outcome.begin, outcome.end))
+            judged = outcome.judged(seen.between(outcome.begin, outcome.end), self.slack)
             for text in judged.wrong[len(outcome.wrong) :]:
                 self.say(f"  WRONG: {outcome.fault.name}: {text}")
             self.outcomes.append(judged)

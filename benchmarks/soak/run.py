@@ -46,7 +46,7 @@ def main() -> int:
         return 0
     chosen = [BY_NAME[name] for name in options.only] or list(FAULTS)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
-    rounds, left_out = planned(chosen, options.minutes * 60, seed, options.out)
+    rounds, left_out = planned(chosen, options.minutes * 60, seed, options.out, options.slack)
     for line in [f"seed {seed}", *left_out]:
         print(line, flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def planned(
-    chosen: Sequence[Fault], seconds: float, seed: int, out: Path
+    chosen: Sequence[Fault], seconds: float, seed: int, out: Path, slack: float
 ) -> tuple[list[Round], list[str]]:
     """The rounds that have any of the faults, and what is left out here."""
     left_out = []
@@ -105,6 +105,7 @@ def planned(
             random.Random(f"{seed} {name}"),
             out,
             lambda text: print(text, flush=True),
+            slack,
         )
         for name in names
     ], left_out
@@ -117,6 +118,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, help="the same faults in the same order")
     parser.add_argument(
         "--only", nargs="*", default=[], metavar="FAULT", choices=BY_NAME, help="these; see --list"
+    )
+    parser.add_argument(
+        "--slack", type=float, default=0, help="more seconds without an answer, on a slow machine"
     )
     parser.add_argument("--list", action="store_true", help="name the faults")
     parser.add_argument("--out", type=Path, default=OUT, help=f"(default: {OUT.relative_to(ROOT)})")
