@@ -61,7 +61,8 @@ def find(
         )
     if denied:
         raise LuggageError(
-            f"luggage in {', '.join(denied)}: another user's", "ask as that user, or as root"
+            f"no luggage of this user's runs here; another's may, in {', '.join(denied)}",
+            "ask as that user, or as root",
         )
     if state is not None or environ.get(VARIABLE):
         where = state if state is not None else f"{VARIABLE} {environ[VARIABLE]}"
