@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-FIRST = 0.1  # seconds before the next life
+FIRST = 0.1  # seconds before the next life, when the last one was short
 CAP = 30.0  # seconds that a pause grows to: somebody who mends the cause does not wait for long
 SHORT = 5.0  # seconds; the end of a shorter life doubles the next pause
 CRASHES = 5  # deaths
@@ -50,8 +50,8 @@ class History:
 
     @property
     def pause(self) -> float:
-        """Seconds before the next life."""
-        return float(min(FIRST * 2 ** max(0, self.short - 1), CAP))
+        """Seconds before the next life: none after a long one."""
+        return min(FIRST * 2.0 ** (self.short - 1), CAP) if self.short else 0.0
 
 
 def _loops(recent: int, unready: int) -> str:

@@ -36,7 +36,8 @@ def follow(
             monitor.crashed(name, status(*ended))
             return
         pause = record.history.pause
-        monitor.say(f"{told}; starting it again in {pause:.1f} s")
+        when = f"in {pause:.1f} s" if pause else "now"
+        monitor.say(f"{told}; starting it again {when}")
         if news:
             slowly = f"at last every {policy.CAP:.0f} s"
             monitor.say(f"error: {name}: died {news}: a crash loop; it is tried on, {slowly}")

@@ -26,6 +26,7 @@ KEEP = 10.0  # seconds that a spare is kept when it is needed no more: it may be
 BOOT = 60.0  # seconds that a worker has to load the app
 DUMP = 0.5  # seconds that a worker has to write its traceback
 SPARES = 16  # for each worker that is wanted
+SLOW_SPARES = 4  # of these, for slow workers: more processes compute no quicker
 RETRY = 1.0  # seconds until a worker that could not start is tried again; doubled each time
 MOST_RETRY = 30.0
 
@@ -94,18 +95,20 @@ class Arbiter(arbiter.Arbiter):
         now = time.monotonic()
         passed, self._last = now - self._last, now
         passed = passed if passed < ASLEEP else TICK
-        needed = leaving = able = 0
+        needed = leaving = able = slow = 0
         for pid, worker in list(self.WORKERS.items()):
             look = self._looks.setdefault(pid, Look())
             self._see(look, worker, passed)
             if self._judge(pid, look, worker):
-                needed += 1
+                needed += look.told != "slow"
+                slow += look.told == "slow"
             elif worker.slate.leaving:
                 leaving += 1
             elif worker.slate.serving:
                 able += 1
         for worker in self.WORKERS.values():
             worker.slate.relieve(able > 0 and worker.slate.trouble == SLOW)
+        needed += min(slow, SLOW_SPARES * int(self._num_workers or 1))
         needed += needed > 0  # one more: where there is one fault, there will be others
         if needed >= self._kept[0] or now > self._kept[1]:
             self._kept = needed, now + KEEP

@@ -19,12 +19,12 @@ def lives(*lasted: float, ready: bool = True) -> tuple[History, list[float]]:
 
 
 def test_pauses_double_up_to_half_a_minute() -> None:
-    """From 0.1 s on, for lives of less than five seconds; a longer one starts from there again."""
+    """From 0.1 s on, for lives of less than five seconds; after a longer one there is none."""
     history, pauses = lives(*[1.0] * 11)
     assert pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0, 30.0]
     assert lives(*[0.0] * 5000)[0].pause == 30.0
     long = history.died(1000, 5.0)
-    assert long.pause == 0.1
+    assert long.pause == 0.0
     assert [long.died(1001, 1).pause, long.died(1001, 1).died(1002, 1).pause] == [0.1, 0.2]
 
 
