@@ -426,4 +426,6 @@ FAULTS = (
     Fault("ctl reload, kill", reload_and(kill_any_web), MASTER, lossless=False, deaths=1),
     Fault("clock set", jump, QUICK, rounds=frozenset({"clock"})),
 )
-BY_NAME = {fault.name: fault for fault in FAULTS}
+# An operator means it, so nothing heals it: the verdict must be bad. Only where it is asked for.
+CONTROL = Fault("control: loop stopped", operate("stop", "plain"), QUICK, rounds=USUAL)
+BY_NAME = {fault.name: fault for fault in (*FAULTS, CONTROL)}

@@ -72,20 +72,24 @@ class Outcome:
 
 @dataclass
 class Round:
-    """`faults` in random order, for `seconds`. With `clock` the deployment's clock can be set; with
-    `closed` its log has no reader."""
+    """`faults` in random order, for `seconds`; at least one. In the round `clock` the deployment's
+    clock can be set; in `closed` its log has no reader. All follows from `seed`."""
 
     name: str
     faults: Sequence[Fault]
     seconds: float
-    chance: random.Random
+    seed: str
     out: Path
     say: Callable[[str], None]
     slack: float = 0.0
+    heal: float = HEAL
     outcomes: list[Outcome] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     _fresh: list[Outcome] = field(default_factory=list)
     _began: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.chance = random.Random(self.seed)
 
     def run(self) -> None:
         """Until the time is over; where a deployment ends, another takes its place."""
@@ -101,7 +105,7 @@ class Round:
                 try:
                     with visits.asking(it.port, seen):
                         self._live(it, seen, min(end, time.monotonic() + LIFE))
-                        self._stop(it, seen)
+                        self._stop(it, seen, random.Random(f"{self.seed} {lives}"))
                 except GoneError as error:
                     last = "\n".join(it.lines[-5:])
                     self._note(f"everything ended ({error}); its last lines:\n{last}")
@@ -121,7 +125,7 @@ class Round:
         at_first = it.size()
         sizes = []
         for fault in self._sequence():
-            if time.monotonic() >= end:
+            if sizes and time.monotonic() >= end:
                 break
             time.sleep(self.chance.uniform(0.3, 1.2))
             outcome = self._hit(it, seen, fault)
@@ -161,7 +165,7 @@ class Round:
             done = Done(hurt=frozenset(before))
             wrong.append(f"the fault itself: {error!r}")
         since = done.since or time.monotonic()
-        ill = wait_for(lambda: not self._left(it, seen, lines, done), HEAL)
+        ill = wait_for(lambda: not self._left(it, seen, lines, done), self.heal)
         back = time.monotonic() - since if ill else None
         if back is None:
             wrong += self._left(it, seen, lines, done)
@@ -247,11 +251,11 @@ class Round:
             self._note(f"its memory is {last.memory} KiB: more than {MEMORY}")
         self.say(f"  supervisor: {first} → {last}")
 
-    def _stop(self, it: Deployed, seen: Visits) -> None:
+    def _stop(self, it: Deployed, seen: Visits, chance: random.Random) -> None:
         """TERM, while it is asked."""
         if not it.alive():
             return
-        kind, undo = blow(it, self.chance)
+        kind, undo = blow(it, chance)
         with undo:
             lived, began = it.tree(), time.monotonic()
             it.signal(it.process.pid, signal.SIGTERM)

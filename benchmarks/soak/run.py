@@ -33,7 +33,7 @@ import place  # noqa: E402
 import report  # noqa: E402
 import tree  # noqa: E402
 from faults import BY_NAME, FAULTS, Fault  # noqa: E402
-from rounds import Round  # noqa: E402
+from rounds import HEAL, Round  # noqa: E402
 
 SHARES = {"usual": 0.6, "clock": 0.2, "closed": 0.2}
 
@@ -46,7 +46,7 @@ def main() -> int:
         return 0
     chosen = [BY_NAME[name] for name in options.only] or list(FAULTS)
     seed = options.seed if options.seed is not None else random.SystemRandom().randrange(10**6)
-    rounds, left_out = planned(chosen, options.minutes * 60, seed, options.out, options.slack)
+    rounds, left_out = planned(chosen, seed, options)
     for line in [f"seed {seed}", *left_out]:
         print(line, flush=True)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -83,11 +83,11 @@ def main() -> int:
 
 
 def planned(
-    chosen: Sequence[Fault], seconds: float, seed: int, out: Path, slack: float
+    chosen: Sequence[Fault], seed: int, options: argparse.Namespace
 ) -> tuple[list[Round], list[str]]:
     """The rounds that have any of the faults, and what is left out here."""
     left_out = []
-    if not place.Place(out, clock=False).apart:
+    if not place.Place(options.out, clock=False).apart:
         left_out.append("left out: a full state folder: no mount namespace may be made here")
         chosen = [
             fault for fault in chosen if "full" not in fault.name and "crowd" not in fault.name
@@ -101,11 +101,12 @@ def planned(
         Round(
             name,
             [fault for fault in chosen if name in fault.rounds],
-            seconds * SHARES[name] / whole,
-            random.Random(f"{seed} {name}"),
-            out,
+            options.minutes * 60 * SHARES[name] / whole,
+            f"{seed} {name}",
+            options.out,
             lambda text: print(text, flush=True),
-            slack,
+            options.slack,
+            options.heal,
         )
         for name in names
     ], left_out
@@ -121,6 +122,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument(
         "--slack", type=float, default=0, help="more seconds without an answer, on a slow machine"
+    )
+    parser.add_argument(
+        "--heal", type=float, default=HEAL, help="seconds to be as before (default: %(default)g)"
     )
     parser.add_argument("--list", action="store_true", help="name the faults")
     parser.add_argument("--out", type=Path, default=OUT, help=f"(default: {OUT.relative_to(ROOT)})")
