@@ -11,6 +11,8 @@ from luggage.commands.deployment import current
 from luggage.commands.start import Openable
 from luggage.errors import UsageError
 from luggage.run import claim, listen, settings
+from luggage.web import memory
+from luggage.web.victims import Victims
 
 LONGEST = 86_400
 
@@ -51,6 +53,8 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
     )
     options = parser.read(argv[1:])
     server = settings.read(settings.Server, os.environ)
+    limit = memory.limit()
+    victims = Victims(limit)
     claim(os.environ)
     if secrets is not None:
         secrets.open()
@@ -66,7 +70,8 @@ def main(argv: list[str], app: str | None = None, secrets: Openable | None = Non
         threads=server.web_threads,
         deadline=usual,
         deadlines=routes,
-        memory=share(server.worker_memory, server.web_concurrency),
+        memory=share(server.worker_memory, server.web_concurrency, limit),
+        victims=victims,
     )
 
 
@@ -91,12 +96,9 @@ def deadlines(words: Sequence[str], usual: float) -> tuple[float, dict[str, floa
     return usual, routes
 
 
-def share(asked: int, workers: int) -> int:
-    """The bytes that each of `workers` may have: `asked` MiB, else of the container's limit what
+def share(asked: int, workers: int, limit: int | None) -> int:
+    """The bytes that each of `workers` may have: `asked` MiB, else of the container's `limit` what
     is left when a quarter is kept for all else; 0 where there is no limit."""
-    from luggage.web import memory  # noqa: PLC0415
-
     if asked:
         return asked << 20
-    limit = memory.limit()
     return limit * 3 // 4 // workers if limit else 0

@@ -22,6 +22,7 @@ from luggage.web import metrics
 from luggage.web.access import AccessLogger
 from luggage.web.arbiter import Arbiter
 from luggage.web.deadlines import Deadlines
+from luggage.web.victims import Victims
 from luggage.web.worker import Worker
 
 READY = "LUGGAGE_READY_FD"
@@ -35,8 +36,9 @@ THREADS = 8
 class _Application(BaseApplication):
     """`app`, an importable `package.module:name`, under `options`."""
 
-    def __init__(self, app: str, options: dict[str, Any]) -> None:
+    def __init__(self, app: str, options: dict[str, Any], victims: Victims) -> None:
         self._app = app
+        self._victims = victims
         self._options = options
         super().__init__()
 
@@ -54,7 +56,9 @@ class _Application(BaseApplication):
             raise AppImportError(f"error: app {self._app}: ends with {error.code!r}") from error
 
     def run(self) -> None:
-        _Beating(self).run()
+        master = _Beating(self)
+        master.victims = self._victims
+        master.run()
 
 
 class _Beating(Arbiter):
@@ -72,6 +76,7 @@ def serve(
     deadline: float = DEADLINE,
     deadlines: Mapping[str, float] | None = None,
     memory: int = 0,
+    victims: Victims | None = None,
     environ: MutableMapping[str, str] | None = None,
 ) -> int:
     """Serve `app` (`package.module:name`) with gunicorn: on `bind`, `HOST:PORT`, or on the
@@ -79,7 +84,7 @@ def serve(
 
     A request may be in the app's hands for `deadline` seconds, or as many as `deadlines` has for
     the longest prefix of its path; 0: for ever. A worker with more than `memory` bytes resident is
-    replaced; 0: never.
+    replaced; 0: never. Where the container's memory runs out, `victims` are killed first.
 
     It runs until TERM, and then finishes every request in flight, for at most GRACE seconds.
     gunicorn ends the process itself, by SystemExit. A supervisor that asks for it in `environ` is
@@ -104,7 +109,8 @@ def serve(
         most_memory = memory
 
     chosen = options(bind, workers, threads) | hooks(ready)
-    _Application(app, chosen | {"worker_class": DeadlineWorker}).run()
+    chosen["worker_class"] = DeadlineWorker
+    _Application(app, chosen, victims or Victims(None)).run()
     return 0
 
 
@@ -137,8 +143,9 @@ def hooks(ready: int | None) -> dict[str, Any]:
     booted = mmap.mmap(-1, 1)  # shared with the workers
     deaths: list[int] = []
 
-    def post_fork(_server: Any, worker: Any) -> None:
+    def post_fork(server: Any, worker: Any) -> None:
         kin.follow(worker.ppid)
+        server.victims.leave()
         heart.leave()
         logs.follow()
 

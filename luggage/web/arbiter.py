@@ -18,6 +18,7 @@ from gunicorn.errors import HaltServer
 from luggage.web import memory, metrics
 from luggage.web.look import NEWS, NICE, STILL, TELL, TROUBLES, Look, make_nice
 from luggage.web.slate import SLOW
+from luggage.web.victims import Victims
 from luggage.web.worker import TOLD
 
 TICK = 0.1  # seconds between looks
@@ -47,6 +48,8 @@ class Arbiter(arbiter.Arbiter):
     When several workers fail at once, the failure of the second does not end the stopping. There is
     no upgrade in place (USR2), which cannot work under a supervisor.
     """
+
+    victims = Victims(None)
 
     @staticmethod
     def beat() -> None:
@@ -212,7 +215,8 @@ class Arbiter(arbiter.Arbiter):
         # What is sent to the worker before it has handlers of its own would end in the master's.
         signal.pthread_sigmask(signal.SIG_BLOCK, TOLD)
         try:
-            return super().spawn_worker()
+            with self.victims.forked():
+                return super().spawn_worker()
         except OSError as error:
             if os.getpid() != self.pid:
                 raise
