@@ -291,6 +291,39 @@ def test_workers_that_grow_are_replaced_before_the_kernel_kills(
         print("served:", clients.served)
 
 
+def test_workers_die_before_their_master_where_memory_runs_out(
+    eventful: Built, docker: Engine, demo_key: str
+) -> None:
+    """To the kernel they count for more than all else in the container, by 32 MiB of its limit."""
+    words = (*ANYBODY, *PAGES, "--memory", "400m")
+    with docker.running(eventful.image, *words, key=demo_key) as container:
+        ready(container)
+        master = states(container)["gunicorn"]["pid"]
+        inside = {int(pid): int(host) for host, pid in pids(container, docker)}
+        scores = {
+            pid: int(Path(f"/proc/{host}/oom_score_adj").read_text())
+            for pid, host in inside.items()
+        }
+        parents = {
+            pid: int(Path(f"/proc/{host}/stat").read_text().rpartition(")")[2].split()[1])
+            for pid, host in inside.items()
+        }
+        workers = [pid for pid in inside if parents[pid] == inside[master]]
+        assert len(workers) == 2
+        assert {scores[pid] for pid in workers} == {80}
+        assert {scores[pid] for pid in inside if pid not in workers} <= {0, 80}
+        assert scores[master] == scores[1] == 0
+
+
+def pids(container: Container, docker: Engine) -> list[tuple[str, str]]:
+    """Of each process in the container: its pid on this machine, and inside."""
+    found = []
+    for line in docker("top", container.name, "-eo", "pid").splitlines()[1:]:
+        told = Path(f"/proc/{line.strip()}/status").read_text()
+        found.append((line.strip(), re.search(r"NSpid:.*\t(\d+)\n", told)[1]))  # type: ignore[index]
+    return found
+
+
 def test_every_line_is_one_object(eventful: Built, docker: Engine, demo_key: str) -> None:
     """LOG_FORMAT=json: from the first to the last, through a reload, a restart and a stop."""
     words = (*ANYBODY, *PAGES, "-e", "LOG_FORMAT=json")
