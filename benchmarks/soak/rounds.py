@@ -66,7 +66,8 @@ class Outcome:
         if it.down > allowed + found.late:
             wrong.append(f"no answer for {it.down:.2f} s; allowed: {allowed:g} s")
         if self.fault.lossless and found.lost:
-            wrong.append(f"{len(found.lost)} good requests lost: {', '.join(sorted(found.lost))}")
+            words = ", ".join(sorted(set(found.lost)))
+            wrong.append(f"{len(found.lost)} good requests lost: {words}")
         return replace(it, wrong=tuple(wrong))
 
 

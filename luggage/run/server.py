@@ -26,7 +26,6 @@ from luggage.web.victims import Victims
 from luggage.web.worker import Worker
 
 READY = "LUGGAGE_READY_FD"
-SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - gunicorn makes private, unlinked files in it
 GRACE = 30  # seconds that a request has to finish after TERM
 BOOTS = 5
 DEADLINE = 30.0  # seconds
@@ -116,7 +115,6 @@ def serve(
 
 def options(bind: str, workers: int, threads: int) -> dict[str, Any]:
     """gunicorn's settings."""
-    usable = os.access(SHARED_MEMORY, os.W_OK | os.X_OK)
     return {
         "bind": bind,
         "workers": workers,
@@ -124,8 +122,6 @@ def options(bind: str, workers: int, threads: int) -> dict[str, Any]:
         # luggage/web/arbiter.py looks after the workers.
         "timeout": 0,
         "graceful_timeout": GRACE,
-        # On a disk, a heartbeat can block; on a read-only root there is no other place.
-        "worker_tmp_dir": str(SHARED_MEMORY) if usable else None,
         # It would write under $HOME.
         "control_socket_disable": True,
         "accesslog": "-",

@@ -22,7 +22,7 @@ from typing import Any
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
-from luggage.web import request_id
+from luggage.web import fileless, request_id
 from luggage.web.deadlines import Deadlines
 from luggage.web.draining import DrainingWorker
 from luggage.web.job import Job
@@ -58,6 +58,7 @@ class Worker(DrainingWorker):
     most_memory = 0  # bytes
 
     def __init__(self, *args: Any, **options: Any) -> None:
+        fileless.install()
         super().__init__(*args, **options)
         self.slate = Slate()
         self.jobs = Jobs(self.cfg.threads, self.slate)

@@ -1,0 +1,34 @@
+"""gunicorn's file for a worker's sign of life → none: the slate has it (slate.py)."""
+
+from __future__ import annotations
+
+import os
+
+from gunicorn.workers import base
+
+
+class Fileless:
+    """In the place of gunicorn's `WorkerTmp`.
+
+    A file is more than a worker may ask for: where the file system that it lies in has no name
+    left, no worker could begin.
+    """
+
+    def __init__(self, _cfg: object) -> None:
+        self._number = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+
+    def notify(self) -> None:
+        """The worker goes on."""
+
+    def fileno(self) -> int:
+        """gunicorn sees to it that nobody inherits it."""
+        return self._number
+
+    def close(self) -> None:
+        """The master forgets the worker."""
+        os.close(self._number)
+
+
+def install() -> None:
+    """From now on, in this process."""
+    base.WorkerTmp = Fileless
