@@ -414,7 +414,8 @@ FAULTS = (
     Fault("full, kill master", while_full(killer(WEB)), MASTER, deaths=1),
     Fault("full, kill loop", while_full(killer("beating")), QUICK),
     Fault("log not read", stall_log, QUICK, rounds=USUAL),
-    Fault("log flooded, not read", flood_log, WORKER, rounds=USUAL),
+    # Those who print wait for a second (luggage/run/pressure.py), and then no more.
+    Fault("log flooded, not read", flood_log, MASTER, rounds=USUAL),
     Fault("300 orphans", orphans, WORKER),
     Fault("wedge: lock", wedger("lock", r"overdue: GET /lock", 20), WORKER),
     Fault("wedge: loop", wedger("loop", r"overdue: GET /loop", 4), WORKER),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import select
 import signal
@@ -64,9 +66,11 @@ class Writer:
     def _work(self) -> None:
         # The main thread's: it forks, and is woken by them.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        much = False
         while True:
             with self._change:
                 self._change.wait_for(lambda: self._queue)
+                much = much or self._waiting > self.limit // 2
                 parts = self._next()
             data = b"".join(part for part, _ in parts)
             written = self._write(memoryview(data))
@@ -75,7 +79,11 @@ class Writer:
                 self._waiting -= len(data)
                 if self._waiting <= self.limit // 2:
                     self._full = False
+                over = much and not self._waiting
                 self._change.notify_all()
+            if over:
+                much = False
+                _give_back()
 
     def _next(self) -> list[tuple[bytes, int]]:
         """What waits, but not much more than ATONCE."""
@@ -96,6 +104,12 @@ class Writer:
             except OSError:
                 break
         return written
+
+
+def _give_back() -> None:
+    """Let the system have the memory of what has gone, which glibc keeps otherwise."""
+    with contextlib.suppress(AttributeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(ctypes.c_size_t(0))
 
 
 def _unwritten(parts: list[tuple[bytes, int]], written: int) -> int:
