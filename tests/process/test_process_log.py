@@ -55,7 +55,8 @@ def test_a_log_that_nobody_reads_stops_nothing(made: Made) -> None:
         running.reader.start()
         running.reader.join(5)
         told = [line[11:17] for line in running.lines if line.startswith(b"loop     | 0")]
-        assert told[:500] == [b"%06d" % number for number in range(500)]
+        # A pipe holds fewer bytes where a line that was alone has a page of its own.
+        assert told[:300] == [b"%06d" % number for number in range(300)]
 
 
 def test_a_flood_waits_for_a_reader_that_is_late(made: Made) -> None:
