@@ -35,6 +35,7 @@ class Place:
         self.folder = folder
         self._clock = folder / "clock" if clock else None
         self._before = _namespaces()
+        self.offset = 0  # of the clock on the wall, seconds
         self.apart = bool(self._before)
         self._memory: int | None = None
 
@@ -136,6 +137,7 @@ class Place:
         """The clock on the wall is off by so many seconds from now on, for the deployment alone."""
         if self._clock is None:
             raise RuntimeError("it goes by this machine's clock")
+        self.offset = seconds
         with self._clock.open("r+b", buffering=0) as file:  # which is mapped: it stays
             file.write(OFFSET.pack(seconds))
 

@@ -35,6 +35,7 @@ import tree  # noqa: E402
 from faults import BY_NAME, FAULTS, Fault  # noqa: E402
 from rounds import HEAL, Round  # noqa: E402
 
+OWN = 8  # times as often as others, a clock that is set comes in its round
 SHARES = {"usual": 0.6, "clock": 0.2, "closed": 0.2}
 
 
@@ -100,7 +101,12 @@ def planned(
     return [
         Round(
             name,
-            [fault for fault in chosen if name in fault.rounds],
+            [
+                it
+                for it in chosen
+                if name in it.rounds
+                for _ in range(OWN if it.rounds == {"clock"} else 1)
+            ],
             options.minutes * 60 * SHARES[name] / whole,
             f"{seed} {name}",
             options.out,
