@@ -13,8 +13,10 @@ from collections.abc import Callable
 
 import pytest
 
-# Where this was started in the background of a script, INT is ignored, by all it starts as well.
+# Where this was started in the background of a script, INT is ignored, and HUP where nohup started
+# it, by all that it starts as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def _answers(*words: str) -> str | None:
