@@ -98,7 +98,8 @@ def deadlines(words: Sequence[str], usual: float) -> tuple[float, dict[str, floa
 
 def share(asked: int, workers: int, limit: int | None) -> int:
     """The bytes that each of `workers` may have: `asked` MiB, else of the container's `limit` what
-    is left when a quarter is kept for all else; 0 where there is no limit."""
+    is left when a quarter is kept for all else, and as much as one has for its successor; 0 where
+    there is no limit."""
     if asked:
         return asked << 20
-    return limit * 3 // 4 // workers if limit else 0
+    return limit * 3 // 4 // (workers + 1) if limit else 0

@@ -19,7 +19,7 @@ TICK = 0.05  # seconds
 IDLE = 0.1  # seconds, while there is nothing to watch
 GAP = 0.5  # seconds beyond a tick: the machine slept, or nobody here could run
 PATIENCE = 0.15  # seconds that a request has to end when it was told
-WEIGH = 1.0  # seconds between looks at the memory
+WEIGH = 0.2  # seconds between looks at the memory
 STRAIN = 0.5  # seconds between looks for requests that compute
 FEW = 2  # of these make a worker slow
 

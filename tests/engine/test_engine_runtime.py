@@ -283,7 +283,7 @@ def test_workers_that_grow_are_replaced_before_the_kernel_kills(
             )
             clients.wait_for(100)
         assert clients.wrong == []
-        told = r"gunicorn .*worker: \d+ MiB of memory, more than the 150 it may have: another "
+        told = r"gunicorn .*worker: \d+ MiB of memory, more than the 100 it may have: another "
         assert re.search(told, container.logs())
         assert "SIGKILL" not in container.logs()
         assert docker.inspect(container.name, "{{.State.OOMKilled}}") == "false"
