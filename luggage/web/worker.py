@@ -49,7 +49,7 @@ class Worker(DrainingWorker):
     """Takes a connection where one of its `threads` places is free.
 
     A place is held by what the app does now: not by a client that sends or reads slowly, and no
-    longer by a request that has taken some seconds (luggage/web/jobs.py). When a request cannot be
+    longer by a request that has taken a second (luggage/web/jobs.py). When a request cannot be
     ended, the worker leaves: another takes its place at once, and it goes when it has answered all
     else. Made by gunicorn's master, which forks then.
     """
