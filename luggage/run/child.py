@@ -110,6 +110,7 @@ class Child(protocol.ProcessProtocol):
             self.transport.closeChildFD(childFD)
         else:
             self._print(childFD, self._lines[childFD].feed(data))
+            self.monitor.output.hold(self.transport, len(data))
 
     def childConnectionLost(self, childFD: int) -> None:
         if childFD in self._lines:
@@ -176,7 +177,6 @@ class Child(protocol.ProcessProtocol):
 
     def _print(self, stream: int, pieces: list[tuple[bool, bytes]]) -> None:
         self.monitor.output.lines(self.name, pieces, self._first or None, stream)
-        self.monitor.output.hold(self.transport)
 
     def _read_what_is_there(self) -> None:
         """Read what it has printed, so that its last lines stand before the news of its end."""

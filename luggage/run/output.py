@@ -66,7 +66,7 @@ class Output:
     not their number; where it returns False they are lost. How many are lost, with those that it
     took and `missed` tells of, is told as soon as it takes some again. The last LAST lines of each
     name are kept. `now` is in unix seconds. `hold` lets the process behind a transport wait that
-    prints more than is read.
+    has just printed so many bytes.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Output:
         now: Callable[[], float] = time.time,
         *,
         missed: Callable[[], int] = lambda: 0,
-        hold: Callable[[Any], None] = lambda _: None,
+        hold: Callable[[Any, int], None] = lambda *_: None,
     ) -> None:
         self.hold = hold
         self._missed = missed

@@ -1,4 +1,4 @@
-"""A log whose reader is slow → processes that wait a moment before what they print is read."""
+"""How much processes print, and how slow the log's reader is → when what they print is read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from luggage.run.writer import Writer
 
 STEP = 0.005  # seconds between looks for room
+FEW = 4096  # bytes that come at once from who prints a line here and there
+REST = 0.01  # seconds in which more of these may come
 PATIENCE = 1.0  # seconds; then lines are lost, and nobody waits until there is room again
 
 
@@ -14,17 +16,22 @@ class Pressure:
     """Lets those wait that print while the log of `writer` is half full, until it is a quarter.
 
     Nobody waits for longer than PATIENCE: a log that nobody reads stops nothing.
+
+    Few bytes are followed by a rest, so that many lines are read at once: else a web server that
+    answers thousands of requests a second would wake the supervisor for the line of each.
     """
 
     def __init__(self, reactor: Any, writer: Writer) -> None:
         self._reactor = reactor
         self._writer = writer
         self._held: set[Any] = set()
+        self._resting: set[Any] = set()
         self._since = 0.0
         self._gave_up = False
 
-    def hold(self, transport: Any) -> None:
-        """Let the process behind `transport`, which has just printed, wait if need be."""
+    def hold(self, transport: Any, size: int) -> None:
+        """Let the process behind `transport`, which has just printed `size` bytes, wait if need
+        be."""
         if self._gave_up:
             self._gave_up = self._writer.waiting > self._writer.limit // 4
         elif self._writer.waiting > self._writer.limit // 2 and transport not in self._held:
@@ -32,8 +39,16 @@ class Pressure:
                 self._since = self._reactor.seconds()
                 self._reactor.callLater(STEP, self._look)
             self._held.add(transport)
-            for reader in _readers(transport):
-                reader.stopReading()
+            _stop(transport)
+        if size < FEW and transport not in self._resting and transport not in self._held:
+            self._resting.add(transport)
+            _stop(transport)
+            self._reactor.callLater(REST, self._wake, transport)
+
+    def _wake(self, transport: Any) -> None:
+        self._resting.discard(transport)
+        if transport not in self._held:
+            _start(transport)
 
     def _look(self) -> None:
         room = self._writer.waiting <= self._writer.limit // 4
@@ -42,9 +57,18 @@ class Pressure:
             self._reactor.callLater(STEP, self._look)
             return
         held, self._held = self._held, set()
-        for transport in held:
-            for reader in _readers(transport):
-                reader.startReading()
+        for transport in held - self._resting:
+            _start(transport)
+
+
+def _stop(transport: Any) -> None:
+    for reader in _readers(transport):
+        reader.stopReading()
+
+
+def _start(transport: Any) -> None:
+    for reader in _readers(transport):
+        reader.startReading()
 
 
 def _readers(transport: Any) -> list[Any]:

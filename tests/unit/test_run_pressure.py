@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from twisted.internet.task import Clock
 
-from luggage.run.pressure import PATIENCE, STEP, Pressure
+from luggage.run.pressure import FEW, PATIENCE, REST, STEP, Pressure
 from luggage.run.writer import Writer
 
 LIMIT = 400_000  # bytes
@@ -61,10 +61,10 @@ def test_it_waits_until_there_is_room(pipe: tuple[int, int]) -> None:
     """From half on to a quarter; what is not output is read all the same."""
     clock, writer, transport = Clock(), Writer(pipe[1], LIMIT), Transport()
     pressure = Pressure(clock, writer)
-    pressure.hold(transport)
+    pressure.hold(transport, 8192)
     assert transport.reads() == [True, True, True]
     fill(writer, LIMIT // 2 + 2 * PIPE)
-    pressure.hold(transport)
+    pressure.hold(transport, 8192)
     assert transport.reads() == [False, False, True]
     clock.advance(STEP)
     assert transport.reads() == [False, False, True], "no room yet"
@@ -79,18 +79,18 @@ def test_it_waits_no_longer_than_a_moment(pipe: tuple[int, int]) -> None:
     clock, writer, transport = Clock(), Writer(pipe[1], LIMIT), Transport()
     pressure = Pressure(clock, writer)
     fill(writer, LIMIT)
-    pressure.hold(transport)
+    pressure.hold(transport, 8192)
     for _ in range(int(PATIENCE / STEP) - 1):
         clock.advance(STEP)
     assert transport.reads() == [False, False, True]
     clock.advance(3 * STEP)
     assert transport.reads() == [True, True, True]
-    pressure.hold(transport)
+    pressure.hold(transport, 8192)
     assert transport.reads() == [True, True, True]
     drain(pipe[0], writer, LIMIT // 4)
-    pressure.hold(transport)
+    pressure.hold(transport, 8192)
     fill(writer, LIMIT)
-    pressure.hold(transport)
+    pressure.hold(transport, 8192)
     assert transport.reads() == [False, False, True]
 
 
@@ -100,13 +100,40 @@ def test_all_that_print_wait(pipe: tuple[int, int]) -> None:
     pressure = Pressure(clock, writer)
     one, two, quiet = Transport(), Transport(), Transport()
     fill(writer, LIMIT)
-    pressure.hold(one)
-    pressure.hold(two)
+    pressure.hold(one, 8192)
+    pressure.hold(two, 8192)
     gone = one.pipes.pop(1)
     assert [it.reads()[-1] for it in (one, two, quiet)] == [True, True, True]
     assert quiet.reads() == [True, True, True]
-    drain(pipe[0], writer, 0)
+    drain(pipe[0], writer, LIMIT // 4)
     clock.advance(STEP)
     assert one.reads() == [True, True]
     assert two.reads() == [True, True, True]
     assert not gone.reads
+
+
+def test_few_bytes_are_followed_by_a_rest(pipe: tuple[int, int]) -> None:
+    """More lines come meanwhile; who prints much has none."""
+    clock, writer, transport = Clock(), Writer(pipe[1]), Transport()
+    pressure = Pressure(clock, writer)
+    pressure.hold(transport, FEW)
+    assert transport.reads() == [True, True, True]
+    pressure.hold(transport, FEW - 1)
+    assert transport.reads() == [False, False, True]
+    clock.advance(REST)
+    assert transport.reads() == [True, True, True]
+
+
+def test_a_rest_does_not_end_the_waiting_for_room(pipe: tuple[int, int]) -> None:
+    """Nor does room end a rest: each of the two is waited for."""
+    clock, transport = Clock(), Transport()
+    writer = Writer(pipe[1], LIMIT)
+    pressure = Pressure(clock, writer)
+    pressure.hold(transport, 100)
+    fill(writer, LIMIT * 3 // 4)
+    pressure.hold(transport, 100)
+    clock.advance(REST)
+    assert transport.reads() == [False, False, True]
+    drain(pipe[0], writer, LIMIT // 4)
+    clock.advance(STEP)
+    assert transport.reads() == [True, True, True]
