@@ -12,7 +12,7 @@ from dataclasses import replace
 from bench import Bench, Found
 from servers import BY_NAME, HOST, Live, gunicorn
 
-CONNECTIONS = 8
+CONNECTIONS = 64  # of few kept ones all may have come to one worker, of either
 TARGET = 0.97
 # The settings that luggage gives gunicorn; it is told in its log, as in luggage's.
 SAME = (

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -73,7 +75,16 @@ class AccessLogger(Logger):
     def setup(self, cfg: Any) -> None:
         """gunicorn's own would set handlers and levels."""
         self.cfg = cfg
+        self._second = 0, ""
         self._access_log_enabled = bool(cfg.accesslog)
+
+    def now(self) -> str:
+        """The time as the line has it, made once a second."""
+        second, told = self._second
+        if second != (now := int(time.time())):
+            told = super().now()
+            self._second = now, told
+        return told
 
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """gunicorn's own tells the whole address of a request that fails."""
@@ -90,7 +101,11 @@ class AccessLogger(Logger):
         status = int(resp.status[:3])  # where gunicorn answers itself, there is no status_code
         if environ.get("PATH_INFO") not in QUIET or status >= 400:
             seconds = request_time.total_seconds()
-            self.access_log.info(line(environ, status, resp.sent, seconds, self.now()))
+            told = line(environ, status, resp.sent, seconds, self.now())
+            log = self.access_log
+            if log.isEnabledFor(logging.INFO):
+                # As log.info() does, which looks first for whoever has called it.
+                log.handle(log.makeRecord(log.name, logging.INFO, "", 0, told, (), None))
 
 
 def line(

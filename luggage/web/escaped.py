@@ -11,7 +11,9 @@ _USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]*:)?//[^/]*@")
 
 def escaped(value: object, longest: int) -> str:
     """`value` without quotes, as nginx escapes it; `-` where it is empty; cut with `...`."""
-    safe = _UNSAFE.sub(_escape, str(value or "-")[: longest + 1])
+    text = str(value or "-")[: longest + 1]
+    plain = text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+    safe = text if plain else _UNSAFE.sub(_escape, text)
     if len(safe) <= longest:
         return safe
     return _LAST.sub("", safe[: longest - 3]) + "..."
@@ -19,7 +21,8 @@ def escaped(value: object, longest: int) -> str:
 
 def bare(address: object) -> str:
     """An address without its query, its fragment, its user and its password."""
-    return _USER.sub(r"\1//", re.split(r"[?#]", str(address or ""), maxsplit=1)[0])
+    text = str(address or "").partition("?")[0].partition("#")[0]
+    return _USER.sub(r"\1//", text) if "//" in text else text
 
 
 def _escape(found: re.Match[str]) -> str:

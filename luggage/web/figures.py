@@ -61,7 +61,12 @@ class Figures:
 
     def add(self, key: str, amount: float) -> None:
         """Add to the value of `key`."""
-        self.write_value(key, self.read_value(key)[0] + amount, 0.0)
+        place = self._places.get(key)
+        if place is None or self._map is None:
+            self.write_value(key, self.read_value(key)[0] + amount, 0.0)
+        else:
+            value = _pair.unpack_from(self._map, place)[0] + amount
+            self._map[place : place + _pair.size] = _pair.pack(value, 0.0)
 
     def close(self) -> None:
         """Let go of the file, which stays."""

@@ -1,8 +1,10 @@
-"""A worker's turns → threads, or as many of them as the machine gives."""
+"""A worker's turns → threads, or as many of them as the machine gives, and what came of each."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
 
 
 class Pool(ThreadPoolExecutor):
@@ -18,3 +20,21 @@ class Pool(ThreadPoolExecutor):
         except RuntimeError:
             if not self._threads:
                 raise
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What has come of a connection's turn, as gunicorn asks a Future for it."""
+
+    kept: Any
+
+    def result(self) -> Any:
+        """True where the connection is kept."""
+        return self.kept
+
+    def exception(self) -> None:
+        """None: a turn that fails is over, and its connection is not kept."""
+
+    def cancelled(self) -> bool:
+        """None is."""
+        return False

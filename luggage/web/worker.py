@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 import time
+from collections import deque
 from concurrent import futures
 from typing import Any
 
@@ -23,12 +24,13 @@ from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
 from luggage.web import fileless, request_id
+from luggage.web.calls import Calls
 from luggage.web.deadlines import Deadlines
 from luggage.web.draining import DrainingWorker
 from luggage.web.job import Job
 from luggage.web.jobs import Jobs
 from luggage.web.overdue import DeadlineError
-from luggage.web.pool import Pool
+from luggage.web.pool import Pool, Turn
 from luggage.web.slate import Slate
 from luggage.web.timed import LATE, TOO_LONG, Timed
 from luggage.web.watch import Watch
@@ -60,8 +62,10 @@ class Worker(DrainingWorker):
     def __init__(self, *args: Any, **options: Any) -> None:
         fileless.install()
         super().__init__(*args, **options)
+        self.method_queue = Calls()
         self.slate = Slate()
         self.jobs = Jobs(self.cfg.threads, self.slate)
+        self._queue: deque[Any] = deque()  # connections with a request, and without a thread
         self._watch = Watch(self.jobs, self.slate, self, most=self.most_memory, log=self.log)
 
     def get_thread_pool(self) -> futures.ThreadPoolExecutor:
@@ -110,13 +114,32 @@ class Worker(DrainingWorker):
     def enqueue_req(self, conn: Any) -> None:
         if not conn.initialized:
             _limit_silence(conn.sock)
-        conn.job = self.jobs.add(conn.sock)
-        turn = self.tpool.submit(self.handle, conn)
-        turn.add_done_callback(lambda it: self.method_queue.defer(self.finish_request, conn, it))
+        self._queue.append(conn)
+        self._hand_out()
 
-    def finish_request(self, conn: Any, fs: Any) -> None:
-        self.jobs.remove(conn.job)
-        super().finish_request(conn, fs)
+    def _hand_out(self) -> None:
+        """A thread for each that waits and may have a place: more would wait for each other."""
+        while conn := self._next():
+            self.tpool.submit(self._serve, conn)
+
+    def _next(self) -> Any:
+        """A connection that gets a place; None where there is none, of the one or the other."""
+        if not self._queue or not self.jobs.room():
+            return None
+        try:
+            conn = self._queue.popleft()
+        except IndexError:  # another thread has it
+            return None
+        conn.job = self.jobs.add(conn.sock)
+        return conn
+
+    def _serve(self, conn: Any) -> None:
+        """In a thread: the turn of one, then of those that wait."""
+        while conn:
+            turn = Turn(self.handle(conn))
+            self.jobs.remove(conn.job)
+            self.method_queue.defer(self.finish_request, conn, turn)
+            conn = self._next()
 
     def handle(self, conn: Any) -> Any:
         request_id.CURRENT.set(None)  # this thread's last request is another's
@@ -141,8 +164,10 @@ class Worker(DrainingWorker):
         self.slate.serve()
         self.set_accept_enabled(True)
         while self.alive:
+            self._hand_out()
             room = (
-                self.nr_conns < self.worker_connections
+                not self._queue
+                and self.nr_conns < self.worker_connections
                 and self.jobs.room()
                 and not self.slate.relieved
                 and self.may_accept()
@@ -171,6 +196,7 @@ class Worker(DrainingWorker):
             patience += self.jobs.longest()
         end = time.monotonic() + patience
         while self.nr_conns > self.jobs.stuck() and time.monotonic() < end:
+            self._hand_out()
             self.wait_for_and_dispatch_events(LOOK)
             self.murder_keepalived()
             self.murder_pending()

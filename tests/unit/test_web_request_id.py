@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import random
 import re
 import threading
 
@@ -68,3 +70,19 @@ def test_a_thread_of_the_app_has_none() -> None:
     finally:
         CURRENT.reset(token)
     assert seen == [None]
+
+
+def test_ids_of_forked_workers_differ() -> None:
+    """Also where the app seeds the random numbers that all may use."""
+    read, write = os.pipe()
+    for _ in range(2):
+        if not (pid := os.fork()):
+            random.seed(0)
+            os.write(write, accepted(None).encode())
+            os._exit(0)
+        os.waitpid(pid, 0)
+    random.seed(0)
+    made = os.read(read, 64).decode()
+    os.close(read)
+    os.close(write)
+    assert len({made[:32], made[32:], accepted(None)}) == 3
