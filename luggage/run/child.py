@@ -106,6 +106,7 @@ class Child(protocol.ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         if childFD == self._ready:
+            self._read_what_is_there()
             self.monitor.became_ready(self)
             self.transport.closeChildFD(childFD)
         else:
@@ -179,8 +180,9 @@ class Child(protocol.ProcessProtocol):
         self.monitor.output.lines(self.name, pieces, self._first or None, stream)
 
     def _read_what_is_there(self) -> None:
-        """Read what it has printed, so that its last lines stand before the news of its end."""
-        for reader in list(self.transport.pipes.values()):
+        """Read what it has printed, so that these lines stand before the news of what it did."""
+        pipes = self.transport.pipes
+        for reader in [pipes[number] for number in self._lines if number in pipes]:
             poll = select.poll()
             poll.register(reader.fileno(), select.POLLIN)
             for _ in range(PIPE):
