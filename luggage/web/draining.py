@@ -15,6 +15,7 @@ from typing import Any
 
 from gunicorn.workers.gthread import ThreadWorker
 
+LOOK = 0.05  # seconds between looks for a place, while there is none
 QUEUE = 5.0  # seconds that it may take to accept everybody in the queue
 SHORT = 0.1  # seconds until a connection is accepted again, where one could not be
 TOLD = 10.0  # seconds between lines about that
@@ -31,6 +32,9 @@ class DrainingWorker(ThreadWorker):
 
     A client that keeps its side open after the last answer is waited for beside all others: in
     gunicorn's own, nobody is served meanwhile, for two seconds and for each such client.
+
+    While no place is free, newcomers are let in behind those that are here already. Else clients
+    that keep their connections, and are always busy, would keep all others out.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -38,6 +42,8 @@ class DrainingWorker(ThreadWorker):
         self._lingering: deque[Any] = deque()  # oldest first
         self._accepts = 0.0  # from when on it does
         self._told = float("-inf")
+        self._ended = 0  # turns, since it was looked for newcomers
+        self._looked = 0.0
 
     def set_accept_enabled(self, enabled: bool) -> None:
         super().set_accept_enabled(enabled)
@@ -54,6 +60,20 @@ class DrainingWorker(ThreadWorker):
             self.accept(listener)
             if not self.may_accept():
                 self.wait_for_and_dispatch_events(SHORT)  # those that end make room
+
+    def let_in(self, most: int) -> None:
+        """Accept up to `most` at each look, but no more than turns have ended since the last: where
+        nothing ends, nobody comes, as another worker is better. 0: newcomers have a place."""
+        now = time.monotonic()
+        if most and now - self._looked < LOOK:
+            return
+        most, self._ended, self._looked = min(most, self._ended), 0, now
+        for _ in range(most):
+            before = self.nr_conns
+            for listener in self.sockets:
+                self.accept(listener)
+            if self.nr_conns == before:
+                break
 
     def may_accept(self) -> bool:
         """False for a moment after a connection could not be: for want of descriptors, say."""
@@ -74,6 +94,7 @@ class DrainingWorker(ThreadWorker):
                 )
 
     def finish_request(self, conn: Any, fs: Any) -> None:
+        self._ended += 1
         if fs.cancelled() or fs.exception() or fs.result():
             super().finish_request(conn, fs)
             return

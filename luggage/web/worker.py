@@ -26,7 +26,7 @@ from gunicorn.workers.gthread import ThreadWorker
 from luggage.web import fileless, request_id
 from luggage.web.calls import Calls
 from luggage.web.deadlines import Deadlines
-from luggage.web.draining import DrainingWorker
+from luggage.web.draining import LOOK, DrainingWorker
 from luggage.web.job import Job
 from luggage.web.jobs import Jobs
 from luggage.web.overdue import DeadlineError
@@ -37,7 +37,6 @@ from luggage.web.watch import Watch
 
 SILENCE = 30  # seconds that a client may neither send nor take anything
 FIRST = 5.0  # seconds that a new connection has a thread before it sends anything
-LOOK = 0.05  # seconds between looks for a place, while there is none
 THREADS = 10.0  # seconds that threads of the app have to end, when all is answered
 TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 LAST_REQUEST = 2.0  # seconds that a kept connection has for one, when the worker ends
@@ -136,9 +135,12 @@ class Worker(DrainingWorker):
     def _serve(self, conn: Any) -> None:
         """In a thread: the turn of one, then of those that wait."""
         while conn:
-            turn = Turn(self.handle(conn))
-            self.jobs.remove(conn.job)
-            self.method_queue.defer(self.finish_request, conn, turn)
+            kept = False
+            try:
+                kept = self.handle(conn)
+            finally:  # what fails to handle an error is no reason to forget the connection
+                self.jobs.remove(conn.job)
+                self.method_queue.defer(self.finish_request, conn, Turn(kept))
             conn = self._next()
 
     def handle(self, conn: Any) -> Any:
@@ -165,14 +167,14 @@ class Worker(DrainingWorker):
         self.set_accept_enabled(True)
         while self.alive:
             self._hand_out()
-            room = (
-                not self._queue
-                and self.nr_conns < self.worker_connections
-                and self.jobs.room()
+            able = (
+                self.nr_conns < self.worker_connections
                 and not self.slate.relieved
                 and self.may_accept()
             )
+            room = able and not self._queue and self.jobs.room()
             self.set_accept_enabled(room)
+            self.let_in(0 if room or not able else self.cfg.threads)
             self.wait_for_and_dispatch_events(1.0 if room else LOOK)
             if not self.is_parent_alive():
                 break

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import resource
 import signal
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -174,6 +177,41 @@ def test_a_worker_is_told_to_stop_as_soon_as_it_is_there(made: Made) -> None:
         began = time.monotonic()
         assert running.wait(50) == 0
         assert time.monotonic() - began < 20, "the master has waited until it may kill"
+
+
+def test_a_turn_that_fails_is_over(made: Made) -> None:
+    """Where even the line that tells of an error cannot be logged, the client is not kept waiting,
+    and nor is the end."""
+    with started(made, APP_DOES="log badly", WEB_THREADS="1") as running:
+        running.wait_for("gunicorn: ready")
+        for _ in range(3):
+            assert not raw(running, "/crash")
+        assert ask(running, "/")[0] == 200
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        assert "worker: ends with" not in running.text
+
+
+def test_who_keeps_connections_keeps_nobody_out(made: Made) -> None:
+    """Eight clients that ask again and again have all the places, and who comes is answered."""
+    over = threading.Event()
+
+    def busy() -> None:
+        kept = http.client.HTTPConnection("127.0.0.1", running.port, timeout=20)
+        with contextlib.closing(kept):
+            while not over.is_set():
+                kept.request("GET", "/slow?0.1")
+                kept.getresponse().read()
+
+    with started(made, WEB_THREADS="2") as running, ThreadPoolExecutor(8) as pool:
+        running.wait_for("gunicorn: ready")
+        clients = [pool.submit(busy) for _ in range(8)]
+        try:
+            time.sleep(1)
+            assert [ask(running, "/", 10)[0] for _ in range(5)] == [200] * 5
+        finally:
+            over.set()
+        assert [it.result() for it in clients] == [None] * 8
 
 
 def wait_for_children(running: Running) -> list[int]:

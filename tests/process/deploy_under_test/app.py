@@ -28,6 +28,13 @@ if os.environ.get("APP_DOES") == "sleep":
     time.sleep(7)
 if os.environ.get("APP_DOES") == "thread":
     threading.Thread(target=time.sleep, args=(86_400,)).start()
+if os.environ.get("APP_DOES") == "log badly":
+
+    class Bad(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise RuntimeError("nobody takes this line")
+
+    logging.getLogger("gunicorn.error").addHandler(Bad(logging.ERROR))
 if Path("broken").exists():
     raise RuntimeError("the app is broken")
 if os.environ.get("APP_DOES") == "look":
