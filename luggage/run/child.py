@@ -182,12 +182,16 @@ class Child(protocol.ProcessProtocol):
     def _read_what_is_there(self) -> None:
         """Read what it has printed, so that these lines stand before the news of what it did."""
         pipes = self.transport.pipes
-        for reader in [pipes[number] for number in self._lines if number in pipes]:
+        for number, reader in [(it, pipes[it]) for it in self._lines if it in pipes]:
             poll = select.poll()
             poll.register(reader.fileno(), select.POLLIN)
             for _ in range(PIPE):
-                if not any(event & select.POLLIN for _, event in poll.poll(0)) or reader.doRead():
-                    break
+                events = [event for _, event in poll.poll(0)]
+                if any(event & select.POLLIN for event in events) and not reader.doRead():
+                    continue
+                if events:  # nobody has the other end: the last line is whole as it is
+                    self.childConnectionLost(number)
+                break
 
 
 def given(

@@ -217,6 +217,28 @@ def test_last_words_stand_before_the_news_of_the_end() -> None:
     made.close()
 
 
+def test_last_words_without_a_line_end_stand_before_it_as_well() -> None:
+    """Where nobody else has the other end of its output: what it began, nobody goes on with."""
+    told: list[bytes] = []
+    out = Output(told.append, ["loop"])
+    reactor = Reactor()
+    made = Monitor(reactor, out, processes=[], descriptors=[], crashed=lambda *_: None, say=out.say)
+    made.startService()
+    made.addProcess("loop", ["/loop"])
+    [(child, _)] = reactor.spawned
+    reader, writer = os.pipe()
+    os.write(writer, b"last words")
+    child.transport.pipes[1] = Reader(child, reader)
+    os.close(writer)
+    child.processExited(Failure(ProcessTerminated(7)))
+    child.childConnectionLost(1)
+    text = b"".join(told)
+    assert text.count(b"loop    | last words\n") == 1
+    assert text.index(b"last words") < text.index(b"luggage | loop: exited with status 7")
+    os.close(reader)
+    made.close()
+
+
 def test_descriptors_go_to_those_that_are_told_of_them(world: World) -> None:
     """A process added by hand gets neither the key nor the socket."""
     world.monitor.addProcess("gunicorn", ["/g"], env={"LUGGAGE_LISTEN_FD": "41"})
