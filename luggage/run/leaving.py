@@ -51,18 +51,19 @@ class Leaving:
     def leave(self, why: str, status: int = 0) -> None:
         """Stop everything, to end with `status`; a second reason ends the wait for balancers."""
         say = self._monitor.say
+        bad = "error: " if status else ""
         if self._delay is not None and self._delay.active():
             self._delay.cancel()
             self.status = status
-            say(f"{why}: stopping now")
+            say(f"{bad}{why}: stopping now")
             self._begin()
         elif self._asked:
-            say(f"{why}: stopping already")
+            say(f"{bad}{why}: stopping already")
         else:
             self._asked = True
             self.status = status
             self._told(f"{why}: stopping")
-            say(f"{why}: stopping")
+            say(f"{bad}{why}: stopping")
             if self._drain and status == 0 and self._monitor.serves():
                 say(f"not ready any more; serving on for {self._drain} s")
                 self._delay = self._reactor.callLater(self._drain, self._begin)

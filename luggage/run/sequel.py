@@ -31,7 +31,7 @@ def follow(
     else:
         news = record.dies(monitor.clock.seconds(), child)
         if news and name in monitor.first:
-            monitor.say(f"{told}, {news}: a crash loop")
+            monitor.say(f"error: {told}, {news}: a crash loop")
             monitor.enter(record, "stopped")
             monitor.crashed(name, status(*ended))
             return

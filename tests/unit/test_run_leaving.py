@@ -78,6 +78,7 @@ def test_a_crash_loop_while_it_drains_ends_the_wait_with_its_status(world: Endin
         world.reactor.advance(1)
     assert world.is_over
     assert world.leaving.status == 3
+    assert world.said[-1] == "error: gunicorn does not run: stopping now"
     assert world.reactor.getDelayedCalls() == []
 
 
@@ -114,6 +115,8 @@ def test_after_a_crash_a_signal_changes_nothing(world: Ending) -> None:
     """What was wrong first is the status."""
     address = world.listener.getsockname()
     world.crash()
+    assert world.said[-1] == "error: gunicorn does not run: stopping"
+    assert world.told[0] == "gunicorn does not run: stopping"
     world.leaving.leave("signal SIGTERM")
     assert world.is_over
     assert world.leaving.status == 3

@@ -203,6 +203,7 @@ def test_a_web_server_that_dies_again_and_again_ends_everything(world: World) ->
     assert world.crashes == []
     world.die("gunicorn", 9)
     assert world.crashes == [("gunicorn", 9)]
+    assert world.said[-1].startswith("error: gunicorn: exited with status 9 ")
     assert world.said[-1].endswith(", for the 5th time within 60 s: a crash loop")
 
 
