@@ -38,3 +38,11 @@ class UsageError(LuggageError):
 def all_wrong(messages: Iterable[str]) -> str:
     """Several messages as one, so that everything wrong is told at once."""
     return "\n".join(messages)
+
+
+def together(errors: Iterable[LuggageError]) -> LuggageError:
+    """Several errors as one; what is wrong twice, such as the key, is told once."""
+    found = list(errors)
+    hints = dict.fromkeys(error.hint for error in found if error.hint)
+    message = all_wrong(dict.fromkeys(error.message for error in found))
+    return LuggageError(message, all_wrong(hints) or None)

@@ -7,14 +7,14 @@ import importlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NoReturn, TypeVar
 
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
-from luggage.errors import LuggageError, all_wrong
-from luggage.run import claim, private, proven, settings, table
+from luggage.errors import LuggageError, together
+from luggage.run import claim, plan, private, proven, table
 from luggage.run.entries import Entry
 
 MAIN_OK = True
@@ -24,8 +24,9 @@ examples:
   SECRET_KEY="$(cat demo.key)" python -m {package} check-env
   docker run --rm --env-file demo.env IMAGE check-env
 
-It looks at all that `start` looks at before it starts anything, but for ports: the variables, the
-process table, the key and the secrets, the artifact, and what each Check in the process table says.
+It looks at all that `start` looks at before it starts anything: the variables, the process table,
+the key and the secrets, the artifact, and what each Check in the process table says. But it takes
+no port and makes no state folder: whether these can be had, only `start` tells.
 exit status: 0 where it is fit to run in, else 1.
 """
 
@@ -63,10 +64,9 @@ def examine(
             wrong.append(error)
             return None
 
-    found = settings.problems([settings.Server, *classes], os.environ)
-    if found:
-        wrong.append(LuggageError(all_wrong(found), settings.HINT))
-    wanted = heard(lambda: table.expand(processes, os.environ, find(current().package))) or []
+    commands = find(current().package)
+    planned = heard(lambda: plan.plan(processes, classes, os.environ, commands))
+    wanted = planned.processes if planned else _named(processes, commands)
     heard(lambda: claim(os.environ, prove=False))
     heard(lambda: proven.prove(os.environ, secrets))
     opened = heard(secrets.open) if secrets is not None else None
@@ -79,9 +79,16 @@ def examine(
     if wrong:
         if checks:
             print(f"not run yet: {', '.join(it.name for it in checks)}", file=sys.stderr)
-        raise _all(wrong)
+        raise together(wrong)
     print("fit to run in" + (f": environment {opened.environment}" if opened is not None else ""))
     return 0
+
+
+def _named(processes: Sequence[Entry], commands: Collection[str]) -> Sequence[table.Process]:
+    """What the table asks for, where something else is wrong; nothing where itself is."""
+    with contextlib.suppress(LuggageError):
+        return table.expand(processes, os.environ, commands)
+    return []
 
 
 def _failed(checks: Sequence[table.Process]) -> list[LuggageError]:
@@ -125,10 +132,3 @@ def _fail_on_signals() -> None:
 
     signal.signal(signal.SIGTERM, leave)
     signal.signal(signal.SIGINT, leave)
-
-
-def _all(wrong: Sequence[LuggageError]) -> LuggageError:
-    """All of these as one; what is wrong twice, such as the key, is told once."""
-    messages = dict.fromkeys(error.message for error in wrong)
-    hints = dict.fromkeys(error.hint for error in wrong if error.hint)
-    return LuggageError(all_wrong(messages), all_wrong(hints) or None)

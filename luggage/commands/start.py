@@ -13,7 +13,6 @@ from luggage import board
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
-from luggage.errors import LuggageError, all_wrong
 from luggage.run import (
     claim,
     early,
@@ -24,6 +23,7 @@ from luggage.run import (
     listen,
     metered,
     places,
+    plan,
     private,
     proven,
     state,
@@ -103,13 +103,9 @@ def _start(
     settings: Sequence[type[Any]],
     check: Callable[[Any], object] | None,
 ) -> int:
-    wrong = typed.problems([typed.Server, *settings], os.environ)
-    if wrong:
-        raise LuggageError(all_wrong(wrong), typed.HINT)
     package = current().package
-    server = typed.read(typed.Server, os.environ)
-    wanted = table.expand(processes, os.environ, find(package))
-    where = places.places(wanted, server, settings, os.environ)
+    planned = plan.plan(processes, settings, os.environ, find(package))
+    server, wanted, where = planned.server, planned.processes, planned.places
     web = next((process for process in wanted if process.web), None)
     if web is not None:
         warm.begin(os.environ, current().command(web.command))

@@ -17,7 +17,7 @@ from twisted.internet import protocol
 from twisted.internet.error import CannotListenError
 from twisted.internet.task import LoopingCall
 
-from luggage.run import caller, metered
+from luggage.run import caller, listen, metered
 from luggage.run.answers import Answers
 from luggage.run.exposition import Exposition
 from luggage.run.system import System
@@ -52,7 +52,9 @@ class Management:
             try:
                 self._ports.append(_public(reactor, port, public))
             except OSError as error:  # two of them were bound before one listened
-                say(f"no management port: {error.strerror}")
+                where = listen.address(*port.getsockname()[:2])
+                remedy = "set MANAGEMENT_PORT to a free one, or to 0"
+                say(f"no management port after all: {where}: {error.strerror}; {remedy}")
         try:
             self._ports.append(_private(reactor, system.folder, private))
         except (CannotListenError, OSError) as error:

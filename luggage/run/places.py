@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from luggage.errors import LuggageError
+from luggage.errors import LuggageError, all_wrong
 from luggage.run import listen
 from luggage.run import settings as typed
 from luggage.run.table import Process
@@ -23,7 +23,11 @@ def places(
     settings: Sequence[type[Any]],
     environ: Mapping[str, str],
 ) -> Places:
-    """Where each command that serves listens: variable, host and port; no port twice."""
+    """Where each command that serves listens: variable, host and port.
+
+    Raises LuggageError where a port is there twice; that of the management pages, too, if it was
+    asked for.
+    """
     found = {}
     for process in wanted:
         if process.web:
@@ -31,12 +35,20 @@ def places(
         elif process.port:
             port = typed.value(process.port, settings, environ)
             found[process.command] = (process.port, LOCAL, port)
-    variables: dict[int, str] = {}
-    for variable, _, port in found.values():
-        if variables.setdefault(port, variable) != variable:
-            raise LuggageError(
-                f"{variables[port]} and {variable}: both are {port}", f"set {variable} to another"
-            )
+    ports = [(variable, port) for variable, _, port in found.values()]
+    if environ.get("MANAGEMENT_PORT"):
+        ports.append(("MANAGEMENT_PORT", server.management_port))
+    first: dict[int, str] = {}
+    twice = [
+        (first[port], variable, port)
+        for variable, port in ports
+        if first.setdefault(port, variable) != variable
+    ]
+    if twice:
+        raise LuggageError(
+            all_wrong(f"{one} and {other}: both are {port}" for one, other, port in twice),
+            all_wrong(f"set {other} to another" for _, other, _ in twice),
+        )
     return found
 
 
@@ -61,13 +73,11 @@ def management(
     """The socket of the management pages, which `stack` closes, and where they are; or why not."""
     if server.management_port == 0:
         return None, ""
-    wanted = bool(environ.get("MANAGEMENT_PORT"))
     for variable, _, port in found.values():
-        if wanted and port == server.management_port:
-            raise LuggageError(
-                f"{variable} and MANAGEMENT_PORT: both are {port}",
-                "set MANAGEMENT_PORT to another",
-            )
+        if port == server.management_port:
+            remedy = "set MANAGEMENT_PORT to a free one, or to 0"
+            return None, f"no management port: {variable} is {port}, where it usually is; {remedy}"
+    wanted = bool(environ.get("MANAGEMENT_PORT"))
     host, named = server.management_host or server.host, "HOST"
     if server.management_host:
         named = "MANAGEMENT_HOST"

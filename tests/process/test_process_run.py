@@ -29,6 +29,25 @@ class Secrets:
 def main(argv):
     return start.main(argv, [run.Loop("spare")], Secrets())
 """
+PORTS = """
+import environ
+from {package} import config
+from luggage import run
+from luggage.commands import start
+from luggage.run import settings
+
+MAIN_OK = True
+
+
+@environ.config(prefix="", frozen=True)
+class App:
+    spare_port = environ.var(default=8112, converter=settings.whole(1, 65535))
+
+
+def main(argv):
+    table = [run.Web("deploy_under_test.app:app"), run.Loop("spare", port="SPARE_PORT")]
+    return start.main(argv, table, config.SECRETS, settings=[App])
+"""
 
 
 def command(
@@ -93,6 +112,26 @@ def test_all_that_is_wrong_is_told_at_once(made: Made) -> None:
     done = command(made, "check-env", key=False)
     assert "not run yet: fine" in done.stderr
     assert "error: " in done.stderr
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PORT": "8111", "MANAGEMENT_PORT": "8111"},
+        {"PORT": "8111", "SPARE_PORT": "8111"},
+        {"MANAGEMENT_PORT": "8111", "SPARE_PORT": "8111"},
+        {"SPARE_PORT": "nine", "WEB_THREADS": "0"},
+    ],
+)
+def test_what_start_refuses_is_not_fit(made: Made, variables: dict[str, str]) -> None:
+    """Settings that cannot be, each alone or beside another, are refused in the same words."""
+    folder = made.folder / PACKAGE
+    (folder / "start.py").write_text(PORTS.format(package=PACKAGE))
+    refused = command(made, "start", **variables)
+    told = command(made, "check-env", **variables)
+    assert (refused.returncode, told.returncode) == (1, 1)
+    assert refused.stderr.startswith("error: ")
+    assert (told.stdout, told.stderr) == (refused.stdout, refused.stderr)
 
 
 def test_checks_that_fail_are_told(made: Made) -> None:
