@@ -29,7 +29,7 @@ def account(secrets: Mapping[str, Secret], name: str) -> Account:
 def data_folder(app: App, environ: Mapping[str, str]) -> Path:
     """The stand-in's folder: DATA_DIR, or a private one in memory; made where there is none."""
     usual = [environ.get("LUGGAGE_RUN"), "/dev/shm", "/tmp"]  # noqa: S108
-    name = f"luggage-standin-{os.getuid()}-{app.standin_port}"
+    name = f"example-standin-{os.getuid()}-{app.standin_port}"
     try:
         if not app.data_dir:
             return private([Path(parent) for parent in usual if parent], name)

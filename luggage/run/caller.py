@@ -62,7 +62,7 @@ def find(
     if denied:
         raise LuggageError(
             f"no luggage of this user's runs here; another's may, in {', '.join(denied)}",
-            "ask as that user, or as root",
+            _as_whom(denied),
         )
     if state is not None or environ.get(VARIABLE):
         where = state if state is not None else f"{VARIABLE} {environ[VARIABLE]}"
@@ -73,6 +73,21 @@ def find(
         "no luggage runs here",
         f"start it; or name its state folder with --state, or with {VARIABLE} as its start did",
     )
+
+
+def _as_whom(denied: Iterable[str]) -> str:
+    """Whom these folders are for; root is refused as well, where it has no capabilities."""
+    owners = set()
+    for place in denied:
+        for path in (place, os.path.dirname(place)):  # noqa: PTH120
+            with contextlib.suppress(OSError):
+                owners.add(os.stat(path, follow_symlinks=False).st_uid)  # noqa: PTH116
+                break
+    if not owners:
+        return "ask as that user"
+    first, *others = sorted(owners)
+    uids = " or ".join(map(str, (first, *others)))
+    return f"ask as uid {uids}: docker exec -u {first} …, or sudo -u '#{first}' …"
 
 
 def connect(folder: str) -> socket.socket:

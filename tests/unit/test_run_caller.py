@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -132,6 +135,38 @@ def test_none_anywhere_says_how_to_name_one(tmp_path: Path) -> None:
     error = refused({"TMPDIR": str(tmp_path)}, usual=tmp_path / "none", memory=tmp_path)
     assert error.message == "no luggage runs here"
     assert "--state" in (error.hint or "")
+
+
+ASKING = """
+import sys
+from luggage.errors import LuggageError
+from luggage.run import caller
+try:
+    caller.find({"TMPDIR": sys.argv[1]}, usual=sys.argv[1], memory=sys.argv[1])
+except LuggageError as error:
+    print(error.render())
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="left out: root alone can be without capabilities")
+def test_root_without_its_capabilities_is_told_as_whom_to_ask(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """As in a container without any (`--cap-drop ALL`): being root is no remedy there."""
+    place = tmp_path_factory.mktemp("memory")
+    for name in ("luggage-a", "luggage-b"):
+        (place / name).mkdir(mode=0o700)
+        os.chown(place / name, 65532, 65532)
+    none = ["setpriv", "--bounding-set=-all", "--inh-caps=-all"]
+    told = subprocess.run(
+        [*none, sys.executable, "-c", ASKING, str(place)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"another's may, in {place}/luggage-a, {place}/luggage-b\n" in told
+    assert told.endswith("hint: ask as uid 65532: docker exec -u 65532 …, or sudo -u '#65532' …\n")
 
 
 def test_what_is_told_meanwhile_comes_before_the_result(
