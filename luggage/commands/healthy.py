@@ -37,10 +37,10 @@ def main(argv: list[str]) -> int:
     try:
         answer = ask(host, int(port))
     except (OSError, ValueError) as error:
-        if _is_stopped():
-            print("healthy: an operator has stopped the web server")
-            return 0
         answer = f"no answer: {error}"
+    if answer != "200" and _is_stopped():
+        print("healthy: an operator has stopped the web server")
+        return 0
     told = f"{host} port {port}: {answer}"
     if answer == "200":
         print(f"healthy: {told}")
@@ -60,7 +60,7 @@ def _is_stopped() -> bool:
     except LuggageError:
         return False
     web = [it for it in told["processes"] if it["kind"] == "web"]
-    return any(it["state"] == "stopped" for it in web) and not told["stopping"]
+    return any(it["state"] in ("stopping", "stopped") for it in web) and not told["stopping"]
 
 
 def ask(host: str, port: int, seconds: float = TIMEOUT) -> str:

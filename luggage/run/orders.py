@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from luggage.errors import LuggageError
 from luggage.run.child import Child
+from luggage.run.policy import History
 from luggage.run.record import Record
 from luggage.run.states import State
 from luggage.run.table import Process
@@ -20,6 +22,7 @@ class Orders:
     records: dict[str, Record]
     table: dict[str, Process]
     waits: dict[str, Any]
+    changed: Callable[[], None]
 
     def states(self) -> list[State]:
         """How every process stands, in the order of the table; what was added later comes last."""
@@ -33,16 +36,21 @@ class Orders:
         For a cron that is a run of its own, whenever the next one is due.
         """
         record = self._named(name)
-        record.halted = record.rests = False
+        record.rests = False
+        self._hold(record, False)
         if name in self.protocols:
             self.stopProcess(name)
         else:
             self.start_now(name)
 
     def halt(self, name: str) -> None:
-        """Stop a process, which then stays stopped until `begin` or `restart`."""
+        """Stop a process, which then stays stopped until `begin` or `restart`.
+
+        Whether it crash-loops is to be seen anew then.
+        """
         record = self._named(name)
-        record.halted = True
+        record.history = History()
+        self._hold(record, True)
         self.wait_no_more(name)
         if name in self.protocols:
             self.stopProcess(name)
@@ -56,7 +64,7 @@ class Orders:
         """
         record = self._named(name)
         record.rests = record.rests or record.halted
-        record.halted = False
+        self._hold(record, False)
         if name not in self.protocols:
             self.wait_no_more(name)
             self.startProcess(name)
@@ -66,6 +74,10 @@ class Orders:
         call = self.waits.pop(name, None)
         if call is not None and call.active():
             call.cancel()
+
+    def _hold(self, record: Record, halted: bool) -> None:
+        record.halted = halted
+        self.changed()
 
     def _named(self, name: str) -> Record:
         record = self.records.get(name)

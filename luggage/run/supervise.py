@@ -20,6 +20,7 @@ from luggage.board import Board
 from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.errors import LuggageError
 from luggage.run import inherit, kin, settings
+from luggage.run.closed import Closed
 from luggage.run.control import Control
 from luggage.run.leaving import Leaving
 from luggage.run.listen import VARIABLE as LISTEN
@@ -109,11 +110,13 @@ class Supervisor:
         self.notify = Notify(environ)
         self.reload = Reload(self.monitor, begun=self.notify.reloading, over=self.notify.reloaded)
         self.monitor.changed = self._changed
-        web = [listeners.get(process.command) for process in processes if process.web]
+        web = [(it.name, listeners.get(it.command)) for it in processes if it.web]
+        name, listener = next(iter(web), ("", None))
+        self._closed = Closed(reactor, listener, name, self.say)
         self._leaving = Leaving(
             reactor,
             self.monitor,
-            next(iter(web), None),
+            listener,
             drain=server.drain_delay,
             told=self._told,
             begun=self._look_no_more,
@@ -172,6 +175,7 @@ class Supervisor:
 
     def _changed(self) -> None:
         self.system.publish()
+        self._closed.shut(self.monitor.is_shut())
         self.notify.status(*self.system.ready())
 
     def _look(self, seconds: float, check: Callable[[], None], what: str) -> None:
@@ -211,6 +215,7 @@ class Supervisor:
     def _look_no_more(self) -> None:
         for look in self._looks:
             look.stop()
+        self._closed.close()
 
     def _stopped(self) -> None:
         if self._control is not None:

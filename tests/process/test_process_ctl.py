@@ -9,6 +9,7 @@ import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_restart_gives_a_process_another_life(tmp_path: Path) -> None:
 
 
 def test_what_an_operator_stops_stays_stopped_until_he_starts_it(tmp_path: Path) -> None:
-    """Also the web server: the container lives on, and is not ready; who comes meanwhile waits."""
+    """Also the web server: the container lives on, and is healthy, though not ready."""
     made = make(tmp_path)
     with started(made) as running:
         up(running)
@@ -91,16 +92,81 @@ def test_what_an_operator_stops_stays_stopped_until_he_starts_it(tmp_path: Path)
         assert (told["ready"], told["told"]) == (False, "not ready; gunicorn is stopped")
         assert healthy(made, running.port) == (0, "healthy: an operator has stopped the web server")
         assert states(made)["spare"]["state"] == "running"
-        with socket.create_connection(("127.0.0.1", running.port), 10) as early:
-            early.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            done = ctl(made, "start", "gunicorn", "loop")
-            assert done.returncode == 0, done.stderr
-            early.settimeout(20)
-            assert early.recv(100).startswith(b"HTTP/1.0 200")
+        done = ctl(made, "start", "gunicorn", "loop")
+        assert done.returncode == 0, done.stderr
         assert json.loads(ctl(made, "status", "--json").stdout)["ready"] is True
         assert healthy(made, running.port)[1].endswith(f"port {running.port}: 200")
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
+
+
+def asked(port: int, request: bytes) -> bytes:
+    """Whatever comes on a connection until it ends, after `request`."""
+    with socket.create_connection(("127.0.0.1", port), 20) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def test_who_comes_while_the_web_server_is_stopped_is_told_so_at_once(tmp_path: Path) -> None:
+    """Whatever he sends, and if he sends nothing: he used to wait, and was run when it started."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        assert ctl(made, "stop", "gunicorn").returncode == 0
+        running.wait_for("gunicorn: stopped, and who comes gets 503 until it is started")
+        large = b"POST /upload HTTP/1.1\r\nContent-Length: 3000000\r\n\r\n" + b"x" * 3_000_000
+        for request in (b"GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n", large, b"\x16\x03\x01", b""):
+            head, _, body = asked(running.port, request).partition(b"\r\n\r\n")
+            lines = head.splitlines()
+            assert lines[0] == b"HTTP/1.1 503 Service Unavailable"
+            assert {b"Connection: close", b"Retry-After: 5"} <= set(lines)
+            assert b"Content-Length: %d" % len(body) in lines
+            assert body == b"the web server is stopped: ctl start gunicorn\n"
+        assert ctl(made, "start", "gunicorn").returncode == 0
+        assert running.get("/")[0] == 200
+        assert "GET /-/ready" not in running.text
+        assert ctl(made, "stop", "gunicorn").returncode == 0
+        assert asked(running.port, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+
+
+def test_silent_clients_of_a_stopped_web_server_keep_nobody_from_his_answer(tmp_path: Path) -> None:
+    """However many they are; and the supervisor does what it is told."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        assert ctl(made, "stop", "gunicorn").returncode == 0
+        silent = [socket.create_connection(("127.0.0.1", running.port), 10) for _ in range(300)]
+        try:
+            assert asked(running.port, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+            open_files = list(Path(f"/proc/{running.process.pid}/fd").iterdir())
+            assert len(open_files) < 200
+            assert ctl(made, "start", "gunicorn").returncode == 0
+            assert running.get("/")[0] == 200
+        finally:
+            for it in silent:
+                it.close()
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+
+
+def test_newcomers_are_told_while_the_stopped_web_server_ends(tmp_path: Path) -> None:
+    """It answers its last request, which takes a while; nobody waits for that."""
+    made = make(tmp_path)
+    with started(made) as running:
+        up(running)
+        answers: list[tuple[int, str]] = []
+        slow = threading.Thread(target=lambda: answers.append(running.get("/slow?8", 30)))
+        slow.start()
+        time.sleep(0.5)
+        stopping = threading.Thread(target=lambda: ctl(made, "stop", "gunicorn"))
+        stopping.start()
+        running.wait_for("gunicorn: stopped, and who comes")
+        assert asked(running.port, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+        assert not answers
+        assert healthy(made, running.port) == (0, "healthy: an operator has stopped the web server")
+        slow.join()
+        stopping.join()
+        assert answers[0][0] == 200
 
 
 def test_a_stopped_system_stops_as_any_other(tmp_path: Path) -> None:
