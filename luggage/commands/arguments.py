@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 from typing import NoReturn
 
@@ -20,10 +21,12 @@ class Words(argparse.ArgumentParser):
     def __init__(
         self, command: str, about: str | None, epilog: str, deployment: Deployment, **more: str
     ):
+        called = deployment.called(os.environ)
+        examples = epilog.replace("python -m {package}", "{called}")
         super().__init__(
-            prog=f"python -m {deployment.package} {command}",
+            prog=f"{called} {command}",
             description=about,
-            epilog=epilog.format(package=deployment.package, **more),
+            epilog=examples.format(called=called, package=deployment.package, **more),
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )

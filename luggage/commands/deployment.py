@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
 from luggage.errors import LuggageError
 from luggage.proof.manifest import FILE as MANIFEST
+
+PEX = "PEX"  # luggage/run/proven.py
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,12 @@ class Deployment:
     def packed(self) -> bool:
         """Whether this runs from an artifact, which has its manifest beside the package."""
         return (self.root / MANIFEST).is_file()
+
+    def called(self, environ: Mapping[str, str]) -> str:
+        """What is typed before a command's name: in an artifact no word says the package's."""
+        if not self.packed:
+            return f"python -m {self.package}"
+        return environ.get(PEX) or f"{sys.executable} -I -m luggage"
 
     def command(self, name: str, *arguments: str) -> list[str]:
         """The argument list that runs command `name` of this deployment in a new process.

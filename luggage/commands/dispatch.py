@@ -97,13 +97,14 @@ def _marked(tree: ast.Module) -> bool:
     )
 
 
-def usage(package: str, commands: dict[str, Command], *, packed: bool = False) -> str:
-    """The page that lists the commands, a line each; `packed` in an artifact."""
+def usage(deployment: Deployment, commands: dict[str, Command]) -> str:
+    """The page that lists the commands, a line each."""
+    called = deployment.called(os.environ)
     width = max((len(name) for name in commands), default=0)
-    lines = [f"usage: python -m {package} COMMAND …", "", "commands:"]
+    lines = [f"usage: {called} COMMAND …", "", "commands:"]
     lines += [f"  {c.name:<{width}}  {c.summary}" for c in commands.values()]
-    lines += ["", f"python -m {package} COMMAND --help tells more about one."]
-    if packed:
+    lines += ["", f"{called} COMMAND --help tells more about one."]
+    if deployment.packed:
         lines.append(
             "What packs, or edits the configuration, is not in an artifact: see a checkout."
         )
@@ -124,13 +125,13 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         enter(deployment)
         words = argv[1:]
         if not words or words[0] in ("-h", "--help"):
-            print(usage(package, find(package), packed=deployment.packed), file=out, flush=True)
+            print(usage(deployment, find(package)), file=out, flush=True)
             return 0
         # Either spelling serves: whoever copies the name of the module means the same.
         commands = find(package, words[0].replace("-", "_"))
         if not commands:
             where = " in this artifact" if deployment.packed else ""
-            page = usage(package, find(package), packed=deployment.packed)
+            page = usage(deployment, find(package))
             raise UsageError(f"{_named(words[0])}: there is none{where}", page)
         command = commands[words[0].replace("_", "-")]
         _metered()

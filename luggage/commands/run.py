@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     if not own and program is None:
         raise UsageError(
             "run: no command of the deployment is called so, and no program on PATH",
-            f"python -m {current().package} --help lists the commands",
+            f"{current().called(os.environ)} --help lists the commands",
         )
     claim(os.environ)
     with private.temporary(os.environ) as folder:

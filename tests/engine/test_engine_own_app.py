@@ -54,5 +54,5 @@ def test_without_its_key_it_says_so(shop: Built, docker: Engine) -> None:
 def test_its_commands_are_those_of_the_deployment(shop: Built, docker: Engine) -> None:
     """The entry point takes any command of the deployment's."""
     page = docker("run", "--rm", shop.image, "--help")
-    assert page.startswith("usage: python -m deploy COMMAND")
+    assert page.startswith("usage: /app/bin/python -I -m luggage COMMAND")
     assert "\n  tidy " in page

@@ -31,7 +31,8 @@ def test_it_lists_its_commands(pex: Pex) -> None:
     """`example.pex --help` names what runs, and says where what packs is to be found."""
     done = pex("--help")
     assert done.returncode == 0, done.stderr
-    commands = done.stdout.partition("commands:")[2]
+    usage, _, commands = done.stdout.partition("commands:")
+    assert usage == f"usage: {pex.path} COMMAND …\n\n"
     assert "\n  start " in commands
     assert "\n  mkpex" not in commands
     assert "is not in an artifact" in commands

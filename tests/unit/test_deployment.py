@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from luggage.commands.arguments import Words
 from luggage.commands.deployment import Deployment
 from luggage.errors import LuggageError
 from luggage.proof import manifest
@@ -29,6 +30,27 @@ def test_an_artifact_is_known_by_its_manifest(shop: Deployment) -> None:
     (shop.root / manifest.FILE).write_text("{}")
     assert shop.packed
     assert shop.command("loop", "x") == [sys.executable, "-I", "-m", "shop", "loop", "x"]
+
+
+def test_it_is_called_as_it_is_typed(shop: Deployment) -> None:
+    """Its package is found in a checkout alone: there is no such word in front of an artifact."""
+    assert shop.called({}) == "python -m shop"
+    assert shop.called({"PEX": "/srv/other.pex"}) == "python -m shop"
+    (shop.root / manifest.FILE).write_text("{}")
+    assert shop.called({}) == f"{sys.executable} -I -m luggage"
+    assert shop.called({"PEX": "/srv/my {shop}.pex"}) == "/srv/my {shop}.pex"
+
+
+def test_the_help_of_an_artifact_names_what_works_there(
+    shop: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Usage and examples, of each command."""
+    (shop.root / manifest.FILE).write_text("{}")
+    monkeypatch.setenv("PEX", "/srv/my {shop}.pex")
+    words = Words("loop", "Go round.", "python -m {package} loop {more}", shop, more="--every 3")
+    told = words.format_help()
+    assert told.startswith("usage: /srv/my {shop}.pex loop [-h]\n")
+    assert told.endswith("\n/srv/my {shop}.pex loop --every 3\n")
 
 
 def test_a_checkout_below_the_prefix_is_no_artifact(shop: Deployment) -> None:

@@ -54,7 +54,8 @@ def test_it_runs_the_deployment_of_the_manifest(place: Path) -> None:
     """Words and status as with `python -m shop_deploy`."""
     done = run(place, "greet", "a")
     assert (done.returncode, done.stdout, done.stderr) == (3, "hello ['greet', 'a']\n", "")
-    assert run(place).stdout.startswith("usage: python -m shop_deploy COMMAND")
+    usage = f"usage: {sys.executable} -I -m luggage COMMAND"
+    assert run(place).stdout.startswith(usage), "as it is typed here"
 
 
 def test_without_a_manifest_it_is_no_artifact(place: Path) -> None:
