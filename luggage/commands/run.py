@@ -28,6 +28,8 @@ cannot: it gets no key. Either has the variables of this process, an empty TMPDI
 the end, and this terminal. exit status: its own; 128 + N where signal N has killed it.
 """
 
+STAYING = ("start", "gunicorn")
+
 
 def main(argv: list[str]) -> int:
     """Run `argv[1:]`; raises UsageError where there is no such command or program."""
@@ -43,6 +45,11 @@ def main(argv: list[str]) -> int:
         raise UsageError(
             "run: no command of the deployment is called so, and no program on PATH",
             f"{current().called(os.environ)} --help lists the commands",
+        )
+    if own and words[0] in STAYING:
+        raise UsageError(
+            f"run: {words[0]} goes on until it is told to stop",
+            f"without run: {current().called(os.environ)} {words[0]}",
         )
     claim(os.environ)
     with private.temporary(os.environ) as folder:

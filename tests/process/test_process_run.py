@@ -210,6 +210,8 @@ def test_signals_are_passed_on(made: Made) -> None:
             ("run", "no-such-thing"),
             "run: no command of the deployment is called so, and no",
         ),
+        (("run", "start"), "run: start goes on until it is told to stop"),
+        (("run", "gunicorn"), "run: gunicorn goes on until it is told to stop"),
         (("run", "lugkey1.abc"), "a private key was given as an argument"),
         (("run", "sh", "lugkey1.abc"), "a private key was given as an argument"),
     ],
