@@ -1,7 +1,7 @@
 """What the supervisor decides → what each of its processes sees at once, on one page of memory.
 
-It holds whether everything is about to stop, how much is to be logged, and which processes are in
-trouble. The supervisor alone writes; to read costs no system call.
+It holds whether everything is about to stop, how much is to be logged, and what is wrong with which
+processes. The supervisor alone writes; to read costs no system call.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class View:
 
     @property
     def trouble(self) -> str:
-        """The names of the processes that crash again and again, or nothing."""
+        """What is wrong with which processes, in words; or nothing."""
         for _ in range(_TRIES):
             start = _FIRST + self._page[_SLOT] % 2 * _ROOM
             content = self._page[start : start + _ROOM]

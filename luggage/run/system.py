@@ -93,16 +93,15 @@ class Overall:
         if self.stopping:
             return False, "stopping"
         states = self.states()
-        down = [it for it in states if it.needed and it.crash_loop]
-        if down:
-            return False, f"not ready; {_crashing(down)}"
+        fit, trouble = self._trouble(states)
+        if not fit:
+            return False, f"not ready; {trouble}"
         web = [it for it in states if it.name in self._web]
         if missing := self._web - {it.name for it in web}:
             return False, f"not ready; {min(missing)} is not there"
         if web and not any(it.state == "running" for it in web):
             return False, f"not ready; {web[0].name} is {web[0].state}"
-        trouble = [it for it in states if it.crash_loop]
-        return True, f"ready; {_crashing(trouble)}" if trouble else "ready"
+        return True, f"ready; {trouble}" if trouble else "ready"
 
     def healthy(self) -> tuple[bool, str]:
         # A web server that cannot run ends the container; one that an operator stopped is meant so.
@@ -110,14 +109,18 @@ class Overall:
 
     def publish(self) -> None:
         """Put on the board what the web server's own pages tell."""
-        states = self.states()
-        trouble = ", ".join(it.name for it in states if it.crash_loop)
-        fit = not any(it.needed and it.crash_loop for it in states)
+        fit, trouble = self._trouble(self.states())
         if self._board.trouble != trouble:
             self._board.trouble = trouble
         if self._board.fit != fit:
             self._board.fit = fit
 
-
-def _crashing(states: list[State]) -> str:
-    return ", ".join(f"{it.kind} '{it.name}' crash-loops" for it in states)
+    def _trouble(self, states: list[State]) -> tuple[bool, str]:
+        """Whether all runs that is needed besides the web server, and what is wrong, in words."""
+        down = [it for it in states if it.needed and it.crash_loop]
+        told = [
+            f"{it.kind} '{it.name}' {'crash-loops' if it.crash_loop else 'is stopped'}"
+            for it in down or states
+            if it.crash_loop or (it.state == "stopped" and it.name not in self._web)
+        ]
+        return not down, ", ".join(told)

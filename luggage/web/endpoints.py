@@ -43,7 +43,7 @@ def endpoints(
         if seen is not None and seen.stopping:
             return "503 Service Unavailable", TEXT, b"stopping\n"
         trouble = seen.trouble if seen is not None else ""
-        more = f"; crash-looping: {trouble}\n".encode() if trouble else b"\n"
+        more = f"; {trouble}\n".encode() if trouble else b"\n"
         if seen is not None and not seen.fit:
             return "503 Service Unavailable", TEXT, b"not ready" + more
         return "200 OK", TEXT, b"ready" + more

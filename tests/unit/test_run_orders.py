@@ -166,6 +166,22 @@ def test_begin_while_it_stops_takes_the_halt_back(world: World) -> None:
     assert is_(world, "loop") == "running"
 
 
+def test_a_halt_ends_a_crash_loop(world: World) -> None:
+    """It is as if it had never run: nothing depends on it, and it is tried as soon as at first."""
+    for _ in range(7):
+        world.die("loop", 7)
+        world.reactor.advance(world.monitor.records["loop"].history.pause)
+    assert state(world, "loop").crash_loop
+    world.monitor.halt("loop")
+    assert not state(world, "loop").crash_loop
+    world.die("loop", 7)
+    assert (is_(world, "loop"), state(world, "loop").crash_loop) == ("stopped", False)
+    world.monitor.begin("loop")
+    world.die("loop", 7)
+    assert not state(world, "loop").crash_loop
+    assert world.said[-1].endswith("in 0.1 s")
+
+
 @pytest.mark.parametrize("order", ["restart", "halt", "begin"])
 def test_orders_that_cannot_be_carried_out(world: World, order: str) -> None:
     """An unknown name is told with those that are there; nothing is started while all stops."""

@@ -85,12 +85,25 @@ def test_it_is_not_ready_before_the_web_server_is_known(world: World) -> None:
 def test_a_loop_in_a_crash_loop_is_named_and_only_a_needed_one_counts(world: World) -> None:
     """On the board as well, for the web server's own page."""
     assert world.ready(WEB, LOOP, ROBOT) == (True, "ready; loop 'robot' crash-loops")
-    assert (world.board.fit, world.board.trouble) == (True, "robot")
+    told = "loop 'robot' crash-loops"
+    assert (world.board.fit, world.board.trouble) == (True, told)
     needed = replace(ROBOT, needed=True)
     assert world.ready(WEB, needed) == (False, "not ready; loop 'robot' crash-loops")
-    assert (world.board.fit, world.board.trouble) == (False, "robot")
+    assert (world.board.fit, world.board.trouble) == (False, told)
+    other = replace(ROBOT, name="other")
+    assert world.ready(WEB, needed, other) == (False, f"not ready; {told}")
+    assert world.board.trouble == told
     assert world.ready(WEB, replace(needed, crash_loop=False)) == (True, "ready")
     assert (world.board.fit, world.board.trouble) == (True, "")
+
+
+def test_what_an_operator_has_stopped_is_named_and_does_not_count(world: World) -> None:
+    """Also where it is needed: somebody wanted that."""
+    stopped = replace(ROBOT, state="stopped", crash_loop=False, needed=True)
+    assert world.ready(WEB, stopped, LOOP) == (True, "ready; loop 'robot' is stopped")
+    assert (world.board.fit, world.board.trouble) == (True, "loop 'robot' is stopped")
+    fit, told = world.ready(WEB, stopped, replace(ROBOT, name="other"))
+    assert (fit, told) == (True, "ready; loop 'robot' is stopped, loop 'other' crash-loops")
 
 
 def test_what_stops_is_not_ready_but_healthy(world: World) -> None:
