@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from luggage.board import LEVELS
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.errors import UsageError
@@ -25,34 +26,36 @@ examples:
 
   status          what every process does
   restart NAME…   stop it and start it again
-  stop NAME…      stop it until `start`; the others go on
+  stop NAME…      stop it until `start`; the others go on. Where the web server is stopped, its port
+                  answers 503, and where a loop is, readiness does not depend on it
   start NAME…     start what was stopped, or waits after a crash
   reload          start the web server anew beside the old one, which goes when the new one serves:
                   no request is lost, and where the new one cannot serve the old one stays
   log-level       how much is logged; with a LEVEL, log as much from now on
 
 It finds what runs as `start` chose its state folder: by LUGGAGE_RUN, else /run/luggage, else in
-/dev/shm. Exit status: 0; 1 where it is not done, or nothing runs; 2 where the words are wrong.
+/dev/shm.
+
+exit status: 0 where it is done; restart and start look on for a second. 1 where nothing runs here,
+no process is called so, the supervisor refuses, or what was wanted did not come about, such as that
+a process stays alive. 2 where the words are wrong, whatever runs: no such command, option or level;
+a name where none is wanted, or none where one is.
 """
 
 COMMANDS = ("status", "restart", "stop", "start", "reload", "log-level")
-COLUMNS = ("name", "state", "pid", "since", "restarts", "last exit")
+NAMED = ("restart", "stop", "start")
+COLUMNS = ("name", "state", "pid", "since", "starts", "last exit")
 
 
 def main(argv: list[str]) -> int:
     """Ask the supervisor, print what it tells, and return the exit status."""
     parser = Words("ctl", __doc__, EXAMPLES, current())
-    parser.add_argument("what", metavar="COMMAND", help=", ".join(COMMANDS))
+    parser.add_argument("what", metavar="COMMAND", nargs="?", help=", ".join(COMMANDS))
     parser.add_argument("names", metavar="NAME", nargs="*", help="processes; or a log level")
     parser.add_argument("--json", action="store_true", help="with status: JSON instead of a table")
     parser.add_argument("--state", metavar="FOLDER", help="the state folder of what is asked")
     options = parser.read(argv[1:])
-    if options.what not in COMMANDS:
-        raise UsageError("ctl: there is no such command", f"one of {', '.join(COMMANDS)}")
-    if options.json and options.what != "status":
-        raise UsageError("--json: only with status", "leave it out")
-    if options.names and options.what == "status":
-        raise UsageError("ctl status: takes no names", "it tells of all")
+    _check(options.what, options.names, options.json)
     _, connection = caller.find(os.environ, options.state)
     result = caller.ask(
         connection, options.what, options.names, lambda text: print(text, flush=True)
@@ -62,6 +65,24 @@ def main(argv: list[str]) -> int:
     elif options.what == "log-level":
         print(result)
     return 0
+
+
+def _check(what: str | None, names: Sequence[str], as_json: bool) -> None:
+    """Refuse words that ask for nothing that there is."""
+    if what is None:
+        raise UsageError("ctl: no command is named", f"one of {', '.join(COMMANDS)}")
+    if what not in COMMANDS:
+        raise UsageError("ctl: there is no such command", f"one of {', '.join(COMMANDS)}")
+    if as_json and what != "status":
+        raise UsageError("--json: only with status", "leave it out")
+    if names and what == "status":
+        raise UsageError("ctl status: takes no names", "it tells of all")
+    if not names and what in NAMED:
+        raise UsageError(f"ctl {what}: no process is named", "ctl status names them all")
+    if what == "log-level" and len(names) > 1:
+        raise UsageError("ctl log-level: more than one was given", "give one of them")
+    if what == "log-level" and not set(names) <= set(LEVELS):
+        raise UsageError("ctl log-level: there is no such level", f"one of {', '.join(LEVELS)}")
 
 
 def table(told: Mapping[str, Any], now: float) -> str:
@@ -89,7 +110,7 @@ def _row(process: Mapping[str, Any], now: float) -> tuple[str, ...]:
         state,
         str(process["pid"] or "-"),
         ago(now - process["since"]),
-        str(max(0, process["starts"] - 1)),
+        str(process["starts"]),
         last,
     )
 

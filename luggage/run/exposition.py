@@ -177,7 +177,9 @@ def _known(facts: Facts) -> list[Metric]:
 
     states = facts.states
     starts = CounterMetricFamily(
-        "luggage_process_starts", "Lives of the process so far.", labels=["process"]
+        "luggage_process_starts",
+        "How often it was started; a reload is a start.",
+        labels=["process"],
     )
     for it in states:
         starts.add_metric([it.name], it.starts)

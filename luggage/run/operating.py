@@ -9,10 +9,13 @@ from typing import Any, Protocol
 
 from luggage.errors import LuggageError
 from luggage.run.control import Reply
+from luggage.run.ending import how
 from luggage.run.states import State
 from luggage.run.system import System
 
 STEP = 0.05  # seconds between looks at what was asked for
+MOMENT = 1.0  # seconds that a new life has to last: one that cannot run mostly dies at once
+FINE = how(0, None)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Reloads = Callable[[str, Callable[[bool, str], None]], object]
@@ -57,13 +60,17 @@ class Operating:
 
     def __call__(self, command: str, names: list[str], reply: Reply) -> None:
         """Obey; raises LuggageError where that is not possible."""
-        if command not in self._known:
-            raise LuggageError(
-                "control: there is no such command", "one of " + ", ".join(self._known)
-            )
-        if self._system.stopping and command not in ("status", "log-level"):
-            raise LuggageError("everything is stopping", "start it again when it has stopped")
-        self._known[command](names, reply)
+        try:
+            if command not in self._known:
+                known = ", ".join(self._known)
+                raise LuggageError("control: there is no such command", f"one of {known}")
+            if self._system.stopping and command not in ("status", "log-level"):
+                hint = "start it again when it has stopped"
+                raise LuggageError(f"{command}: everything is stopping", hint)
+            self._known[command](names, reply)
+        except LuggageError as error:
+            self._say(f"ctl: refused: {error.message.replace(chr(10), '; ')}")
+            raise
 
     # -- each command
 
@@ -91,19 +98,10 @@ class Operating:
 
     def _restart(self, names: list[str], reply: Reply) -> None:
         chosen = self._chosen("restart", names)
-        before = {it.name: it.starts for it in self._system.states()}
+        wanted = {it.name: it.starts + 1 for it in self._system.states()}
         for name in chosen:
             self._orders.restart(name)
-        self._await(
-            chosen,
-            reply,
-            # Another operator may have stopped it meanwhile.
-            lambda it: (
-                it.state == "stopped"
-                or (it.starts > before[it.name] and it.state not in ("starting", "stopping"))
-            ),
-            lambda it: it.state in ("running", "scheduled"),
-        )
+        self._await_lives(chosen, reply, wanted)
 
     def _stop(self, names: list[str], reply: Reply) -> None:
         chosen = self._chosen("stop", names)
@@ -115,18 +113,18 @@ class Operating:
             reply,
             lambda it: it.state == "stopped" or it.starts > before[it.name],
             lambda it: it.state == "stopped",
+            _words,
         )
 
     def _start(self, names: list[str], reply: Reply) -> None:
         chosen = self._chosen("start", names)
+        old = {it.name for it in self._system.states() if it.state == "running"}
         for name in chosen:
             self._orders.begin(name)
-        self._await(
-            chosen,
-            reply,
-            lambda it: it.state not in ("starting", "stopping"),
-            lambda it: it.state in ("running", "scheduled"),
-        )
+        states = self._system.states()
+        old |= {it.name for it in states if it.state == "scheduled"}
+        wanted = {it.name: it.starts + (it.state == "stopping") for it in states}
+        self._await_lives(chosen, reply, wanted, old)
 
     def _reload(self, names: list[str], reply: Reply) -> None:
         web = [it.name for it in self._system.states() if it.kind == "web"]
@@ -171,12 +169,47 @@ class Operating:
         self._say(f"ctl: {command} {' '.join(chosen)}")
         return chosen
 
+    def _await_lives(
+        self, names: list[str], reply: Reply, wanted: Mapping[str, int], old: Collection[str] = ()
+    ) -> None:
+        """Wait until the life of each with the number `wanted` has lasted for a moment, or ended;
+        for those of `old`, no new one was begun."""
+        since: dict[str, float] = {}
+
+        def over(it: State) -> bool:
+            # Another operator may have stopped it meanwhile.
+            if it.state == "stopped" or it.starts > wanted[it.name]:
+                return True
+            if it.starts < wanted[it.name] or it.state in ("starting", "stopping"):
+                return False
+            now = self._reactor.seconds()
+            lasted = now - since.setdefault(it.name, now)
+            return it.state != "running" or it.name in old or lasted >= MOMENT
+
+        def died(it: State) -> bool:
+            if it.state == "waiting" or it.name in old:
+                return it.state == "waiting"
+            failed = it.state == "scheduled" and it.last_exit != FINE
+            return failed or it.starts > wanted[it.name]
+
+        def words(it: State | None) -> str:
+            if it is None or it.state == "stopped" or not died(it):
+                return _words(it)
+            then = "is due again" if it.state == "scheduled" else "is tried again"
+            return f"{it.last_exit}, and {then}"
+
+        def well(it: State) -> bool:
+            return it.state in ("running", "scheduled") and not died(it)
+
+        self._await(names, reply, over, well, words)
+
     def _await(
         self,
         names: list[str],
         reply: Reply,
         over: Callable[[State], bool],
         well: Callable[[State], bool],
+        words: Callable[[State | None], str],
     ) -> None:
         """Look until it is `over` for each of `names`; then tell what became of them."""
         left = list(names)
@@ -188,7 +221,7 @@ class Operating:
                 state = states.get(name)
                 if state is None or over(state):
                     left.remove(name)
-                    told = f"{name}: {_words(state)}"
+                    told = f"{name}: {words(state)}"
                     if state is not None and well(state):
                         reply.say(told)
                     else:
@@ -211,8 +244,6 @@ def _words(state: State | None) -> str:
         return "gone"
     if state.pid is not None:
         return f"{state.state}, pid {state.pid}"
-    if state.state == "waiting" and state.last_exit:
-        return f"{state.last_exit}, and is tried again"
     return state.state
 
 

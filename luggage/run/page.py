@@ -122,7 +122,7 @@ def _again(refresh: int) -> str:
 
 
 def _table(states: Sequence[State], now: float) -> str:
-    heads = ("Process", "State", "Since", "Pid", "Lives", "Last exit", "Last beat")
+    heads = ("Process", "State", "Since", "Pid", "Starts", "Last exit", "Last beat")
     head = "".join(f'<th scope="col" role="columnheader">{text}</th>' for text in heads)
     rows = []
     for it in states:

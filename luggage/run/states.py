@@ -14,9 +14,9 @@ class State:
     """One process of the table, now. Times are unix seconds.
 
     `kind` is "web", "loop" or "cron"; `state` one of STATES, and `since` is when it began. `pid` is
-    None where nothing runs. `starts` counts lives. `last_exit` is in words: how its last life
-    ended. `last_beat` is None where this life has not told that it goes on (`luggage.run.beat`).
-    `needed`: nothing is ready while it crash-loops.
+    None where nothing runs. `starts` counts lives; a reload begins one. `last_exit` is in words:
+    how its last life ended. `last_beat` is None where this life has not told that it goes on
+    (`luggage.run.beat`). `needed`: nothing is ready while it crash-loops.
     """
 
     name: str

@@ -11,10 +11,13 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 from operated import ctl
-from running import PACKAGE, Made, Running, make, started
+from running import PACKAGE, Made, Running, free_port, make, started
+from tables import table
 
 from luggage.run import caller
 
@@ -194,6 +197,43 @@ def test_names_that_there_are_not_are_told_with_those_that_there_are(tmp_path: P
             f"hint: one of {', '.join(before)}",
         ]
         assert states(made)["loop"]["pid"] == before["loop"]["pid"]
+        running.wait_for("luggage .* ctl: refused: restart: process 'lop': there is none")
+
+
+def test_an_operator_ends_the_crash_loop_of_a_needed_loop(tmp_path: Path) -> None:
+    """Until then, both ports say the same, and each try of his is told to be in vain."""
+    web = 'run.Web("deploy_under_test.app:app")'
+    made = table(make(tmp_path), web, 'run.Loop("crash", key=False, needed=True)', crash="return 3")
+    pages = free_port()
+
+    def told() -> set[tuple[int, str]]:
+        """What both ports answer, without a line's end."""
+        found = set()
+        for port in (running.port, pages):
+            try:
+                with urllib.request.urlopen(
+                    f"http://127.0.0.1:{port}/-/ready", timeout=10
+                ) as answer:
+                    found.add((answer.status, answer.read().decode().rstrip()))
+            except urllib.error.HTTPError as error:
+                found.add((error.code, error.read().decode().rstrip()))
+        return found
+
+    with started(made, MANAGEMENT_PORT=str(pages)) as running:
+        running.wait_for("gunicorn: ready")
+        running.wait_for("error: crash: died for the 5th time", seconds=30)
+        assert told() == {(503, "not ready; loop 'crash' crash-loops")}
+        done = ctl(made, "restart", "crash")
+        assert done.returncode == 1
+        assert "error: crash: exited with status 3, and is tried again" in done.stderr
+        assert ctl(made, "stop", "crash").stdout == "crash: stopped\n"
+        assert told() == {(200, "ready; loop 'crash' is stopped")}
+        assert (states(made)["crash"]["state"], states(made)["crash"]["crash_loop"]) == (
+            *("stopped", False),
+        )
+        done = ctl(made, "start", "crash")
+        assert done.returncode == 1
+        assert "error: crash: exited with status 3, and is tried again" in done.stderr
 
 
 def test_the_log_level_changes_while_it_runs(tmp_path: Path) -> None:
@@ -205,7 +245,7 @@ def test_the_log_level_changes_while_it_runs(tmp_path: Path) -> None:
         assert ctl(made, "log-level", "warning").stdout == "warning\n"
         assert ctl(made, "log-level").stdout == "warning\n"
         done = ctl(made, "log-level", "loud")
-        assert done.returncode == 1
+        assert done.returncode == 2
         assert "one of debug, info, warning, error, critical" in done.stderr
 
 

@@ -58,9 +58,9 @@ def test_the_table_is_for_a_person() -> None:
         ],
     }
     assert ctl.table(told, NOW).splitlines() == [
-        "name      state                pid  since  restarts  last exit",
-        "gunicorn  running                7    2 h         0  -",
-        "robot     waiting, crash loop    -    5 s         8  exited with status 1, 5 s ago",
+        "name      state                pid  since  starts  last exit",
+        "gunicorn  running                7    2 h       1  -",
+        "robot     waiting, crash loop    -    5 s       9  exited with status 1, 5 s ago",
         "",
         "ready; loop 'robot' crash-loops; version abc, log level info, /run/luggage",
     ]
@@ -77,13 +77,38 @@ def test_a_span_of_time_has_one_unit(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [[], ["explode"], ["restart", "--json"], ["status", "loop"], ["status", "--stat", "x"]],
+    [
+        *([], ["explode"], ["restart", "--json"], ["status", "loop"], ["status", "--stat", "x"]),
+        *(
+            ["restart"],
+            ["stop"],
+            ["start"],
+            ["log-level", "explode"],
+            ["log-level", "info", "debug"],
+        ),
+    ],
 )
 def test_words_that_are_wrong_are_refused(words: list[str]) -> None:
     """Before anything is asked, and without repeating them."""
     with pytest.raises(UsageError) as caught:
         ctl.main(["ctl", *words])
     assert "explode" not in caught.value.render()
+
+
+def test_what_is_missing_is_named() -> None:
+    """A command, or a process: and where to find one."""
+    for words, told, hint in (
+        ([], "ctl: no command is named", "one of status, restart, stop, start, reload, log-level"),
+        (["restart"], "ctl restart: no process is named", "ctl status names them all"),
+        (
+            ["log-level", "loud"],
+            "ctl log-level: there is no such level",
+            "one of debug, info, warning, error, critical",
+        ),
+    ):
+        with pytest.raises(UsageError) as caught:
+            ctl.main(["ctl", *words])
+        assert (caught.value.message, caught.value.hint) == (told, hint)
 
 
 def test_it_imports_nothing_but_the_standard_library() -> None:

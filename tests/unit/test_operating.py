@@ -62,7 +62,7 @@ class Parts:
 
     def rise(self, name: str) -> None:
         """What does not run is started at once, as a monitor does it."""
-        if self.processes[name].state == "stopped":
+        if self.processes[name].state in ("stopped", "waiting"):
             self.processes[name] = replace(self.processes[name], state="starting")
 
     def reload(self, name: str, done: Callable[[bool, str], None]) -> None:
@@ -110,9 +110,9 @@ class World:
         assert not self.parts.asked
         return caught.value
 
-    def change(self, name: str, **state: object) -> None:
+    def change(self, name: str, seconds: float = 1, **state: object) -> None:
         self.parts.processes[name] = replace(self.parts.processes[name], **state)  # type: ignore[arg-type]
-        self.clock.advance(1)
+        self.clock.advance(seconds)
 
 
 def test_a_restart_is_over_when_the_next_life_runs() -> None:
@@ -124,8 +124,50 @@ def test_a_restart_is_over_when_the_next_life_runs() -> None:
         world.change("loop.1", state=state)
         assert not told.result
     world.change("loop.1", state="running", starts=2, pid=9)
+    assert not told.result, "it may die in a moment"
+    world.clock.advance(1)
     assert (told.said, told.result, told.error) == (["loop.1: running, pid 9"], [None], None)
     assert world.log == ["ctl: restart loop.1"]
+
+
+def test_a_life_that_ends_within_a_moment_is_a_failure() -> None:
+    """It ran when it was first looked at, and may run again at the second look."""
+    for state, starts in (("waiting", 2), ("running", 3)):
+        for command in ("restart", "start"):
+            world = World()
+            world.parts.processes["loop.1"] = replace(LOOP, name="loop.1", state="waiting")
+            told = world.order(command, "loop.1")
+            world.change("loop.1", 0.1, state="running", starts=2 if command == "restart" else 1)
+            world.clock.advance(0.5)
+            assert not told.said
+            number = starts if command == "restart" else starts - 1
+            last = "exited with status 3"
+            world.change("loop.1", 0.1, state=state, starts=number, last_exit=last)
+            assert told.error is not None, (command, state)
+            assert told.error.message == "loop.1: exited with status 3, and is tried again"
+            assert not told.result
+
+
+def test_a_run_of_a_cron_may_be_over_by_then() -> None:
+    """It is a failure where the run was one."""
+    for last in ("exited with status 0", "exited with status 3"):
+        world = World()
+        cron = replace(LOOP, name="loop.1", kind="cron", state="scheduled", pid=None)
+        world.parts.processes["loop.1"] = cron
+        told = world.order("restart", "loop.1")
+        world.change("loop.1", state="scheduled", starts=2, last_exit=last)
+        if last.endswith("0"):
+            assert (told.said, told.error) == (["loop.1: scheduled"], None)
+        else:
+            assert told.error is not None
+            assert told.error.message == "loop.1: exited with status 3, and is due again"
+    told = world.order("start", "loop.1")
+    assert told.said == ["loop.1: scheduled"], "only its next run can tell"
+
+
+def test_to_start_what_runs_is_over_at_once() -> None:
+    """Nothing was begun."""
+    assert World().order("start", "loop.1").said == ["loop.1: running, pid 5"]
 
 
 def test_a_restart_into_a_crash_is_a_failure() -> None:
@@ -188,6 +230,7 @@ def test_a_start_is_over_when_it_runs() -> None:
     world.change("gunicorn", state="starting", pid=8)
     assert not told.result
     world.change("gunicorn", state="running")
+    world.clock.advance(1)
     assert told.said == ["gunicorn: running, pid 8"]
 
 

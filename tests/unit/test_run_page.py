@@ -39,7 +39,7 @@ class Reader(HTMLParser):
 
 
 def test_what_it_shows() -> None:
-    """Every process with its state, its lives, how the last ended, and its last lines."""
+    """Every process with its state, its starts, how the last life ended, and its last lines."""
     shown = Reader(page.render(Standing(), now=NOW)).text
     assert "shop: ready" in shown
     assert "ready; loop 'robot.1' crash-loops" in shown
