@@ -82,6 +82,18 @@ def test_what_cannot_be_named_is_refused(source: str, why: str) -> None:
     assert "veiled" not in caught.value.render()
 
 
+def test_another_projects_module_is_told_which_names_must_be_one() -> None:
+    """Either the module's or what is packed; values open under the name they were sealed for."""
+    with pytest.raises(LuggageError) as caught:
+        sealed.digests(GOOD.encode(), "deploy/config.py", "mine")
+    assert caught.value.message.endswith("of project 'shop', but what is packed is 'mine'")
+    assert (caught.value.hint or "").splitlines() == [
+        "to be 'mine': write project=\"mine\" in SECRETS, and encrypt each value anew:",
+        "it opens only under the name it was sealed for (python -m deploy encrypt NAME)",
+        "to stay 'shop': write that name in PACK (mkpex.py), and at the top of create",
+    ]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
