@@ -42,10 +42,10 @@ def digests(source: bytes, path: str, project: str) -> Sealed:
         if (named := _text(secrets["project"])) != project:
             raise LuggageError(
                 f"config module '{path}': of project '{named}', but what is packed is '{project}'",
-                f"to be '{project}': write project=\"{project}\" in SECRETS, and encrypt each value "
-                "anew:\nit opens only under the name it was sealed for (python -m deploy encrypt "
-                f"NAME)\nto stay '{named}': write that name in PACK (mkpex.py), and at the top of "
-                "create",
+                f"to be '{project}': write project=\"{project}\" in SECRETS, and encrypt each "
+                "value anew:\nit opens only under the name it was sealed for (python -m deploy "
+                f"encrypt NAME)\nto stay '{named}': write that name in PACK (mkpex.py), and at "
+                "the top of create",
             )
         for name, environment in _items(secrets["environments"]):
             stated = _call(environment, "Environment")
