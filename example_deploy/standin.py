@@ -33,4 +33,5 @@ def main(argv: list[str]) -> int:
         f"example_app.standin:make({folder!r})",
         bind=f"127.0.0.1:{app.standin_port}",
         workers=1,
+        counted=False,  # the metrics are the app's
     )

@@ -76,6 +76,7 @@ def serve(
     deadlines: Mapping[str, float] | None = None,
     memory: int = 0,
     victims: Victims | None = None,
+    counted: bool = True,
     environ: MutableMapping[str, str] | None = None,
 ) -> int:
     """Serve `app` (`package.module:name`) with gunicorn: on `bind`, `HOST:PORT`, or on the
@@ -83,7 +84,8 @@ def serve(
 
     A request may be in the app's hands for `deadline` seconds, or as many as `deadlines` has for
     the longest prefix of its path; 0: for ever. A worker with more than `memory` bytes resident is
-    replaced; 0: never. Where the container's memory runs out, `victims` are killed first.
+    replaced; 0: never. Where the container's memory runs out, `victims` are killed first. Requests
+    are `counted` for the metrics, which tell nothing of who served them.
 
     It runs until TERM, and then finishes every request in flight, for at most GRACE seconds.
     gunicorn ends the process itself, by SystemExit. A supervisor that asks for it in `environ` is
@@ -99,7 +101,7 @@ def serve(
         with contextlib.suppress(OSError):
             os.set_inheritable(ready, False)  # not for what the app starts
     figures = environ.get(metrics.FOLDER)
-    metrics.prepare(Path(figures) if figures else None)
+    metrics.prepare(Path(figures) if figures and counted else None)
 
     class DeadlineWorker(Worker):
         """With what was asked for."""

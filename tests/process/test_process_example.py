@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,23 @@ def test_the_stand_in_gets_no_key(running: Running) -> None:
         assert (b"LUGGAGE_KEY_FD=" in environ) is has
         assert any("memfd:luggage-key" in link for link in links) is has
     running.wait_for("loop +. INFO said: ")
+
+
+def test_the_figures_are_the_apps_alone(example: Made) -> None:
+    """What the stand-in answers is the other side of the app's own requests, and no visitor's."""
+    port = free_port()
+    variables = {"STANDIN_PORT": str(free_port()), "MANAGEMENT_PORT": str(port)}
+    with started(example, instead=START, **variables) as running:
+        running.wait_for("gunicorn: ready")
+        running.wait_for('standin +.*"POST /classes/lines HTTP/1.1" 201')
+        assert running.get("/")[0] == 200
+        series: list[str] = []
+        end = time.monotonic() + 15
+        while not any("GET" in line for line in series) and time.monotonic() < end:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/metrics", timeout=10) as page:
+                told = page.read().decode().splitlines()
+            series = [line for line in told if line.startswith("luggage_http_requests_total")]
+    assert series == ['luggage_http_requests_total{method="GET",status="200"} 1.0']
 
 
 def test_nobody_takes_the_stand_ins_port(running: Running) -> None:
