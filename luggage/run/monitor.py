@@ -167,14 +167,6 @@ class Monitor(Orders, ProcessMonitor):
         """Whether a process that serves requests is ready."""
         return any(life.name in self.first and life.ready for life in self.lives)
 
-    def will_serve(self) -> bool:
-        """Whether one serves, or will: none does where an operator has stopped it."""
-        return any(not self.records[name].halted for name in self.first & self.records.keys())
-
-    def is_shut(self) -> bool:
-        """Whether none serves, nor will, because an operator has stopped it."""
-        return bool(self.first & self.records.keys()) and not self.will_serve()
-
     def when_it_serves(self, call: Callable[[], None], seconds: float) -> None:
         """Call `call` when one is ready, or after `seconds`; none waits longer to be started."""
         self._awaits = call, self.clock.callLater(seconds, self._waited)

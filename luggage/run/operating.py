@@ -9,13 +9,9 @@ from typing import Any, Protocol
 
 from luggage.errors import LuggageError
 from luggage.run.control import Reply
-from luggage.run.ending import how
-from luggage.run.states import State
+from luggage.run.outcome import Outcome
 from luggage.run.system import System
 
-STEP = 0.05  # seconds between looks at what was asked for
-MOMENT = 1.0  # seconds that a new life has to last: one that cannot run mostly dies at once
-FINE = how(0, None)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 Reloads = Callable[[str, Callable[[bool, str], None]], object]
@@ -44,7 +40,7 @@ class Operating:
         reload: Reloads,
         say: Callable[[str], None],
     ) -> None:
-        self._reactor = reactor
+        self._outcome = Outcome(reactor, system)
         self._system = system
         self._orders = orders
         self._reloads = reload
@@ -101,20 +97,14 @@ class Operating:
         wanted = {it.name: it.starts + 1 for it in self._system.states()}
         for name in chosen:
             self._orders.restart(name)
-        self._await_lives(chosen, reply, wanted)
+        self._outcome.of_lives(chosen, reply, wanted)
 
     def _stop(self, names: list[str], reply: Reply) -> None:
         chosen = self._chosen("stop", names)
         before = {it.name: it.starts for it in self._system.states()}
         for name in chosen:
             self._orders.halt(name)
-        self._await(
-            chosen,
-            reply,
-            lambda it: it.state == "stopped" or it.starts > before[it.name],
-            lambda it: it.state == "stopped",
-            _words,
-        )
+        self._outcome.of_stops(chosen, reply, before)
 
     def _start(self, names: list[str], reply: Reply) -> None:
         chosen = self._chosen("start", names)
@@ -124,7 +114,7 @@ class Operating:
         states = self._system.states()
         old |= {it.name for it in states if it.state == "scheduled"}
         wanted = {it.name: it.starts + (it.state == "stopping") for it in states}
-        self._await_lives(chosen, reply, wanted, old)
+        self._outcome.of_lives(chosen, reply, wanted, old)
 
     def _reload(self, names: list[str], reply: Reply) -> None:
         web = [it.name for it in self._system.states() if it.kind == "web"]
@@ -168,83 +158,6 @@ class Operating:
         chosen = list(dict.fromkeys(chosen))
         self._say(f"ctl: {command} {' '.join(chosen)}")
         return chosen
-
-    def _await_lives(
-        self, names: list[str], reply: Reply, wanted: Mapping[str, int], old: Collection[str] = ()
-    ) -> None:
-        """Wait until the life of each with the number `wanted` has lasted for a moment, or ended;
-        for those of `old`, no new one was begun."""
-        since: dict[str, float] = {}
-
-        def over(it: State) -> bool:
-            # Another operator may have stopped it meanwhile.
-            if it.state == "stopped" or it.starts > wanted[it.name]:
-                return True
-            if it.starts < wanted[it.name] or it.state in ("starting", "stopping"):
-                return False
-            now = self._reactor.seconds()
-            lasted = now - since.setdefault(it.name, now)
-            return it.state != "running" or it.name in old or lasted >= MOMENT
-
-        def died(it: State) -> bool:
-            if it.state == "waiting" or it.name in old:
-                return it.state == "waiting"
-            failed = it.state == "scheduled" and it.last_exit != FINE
-            return failed or it.starts > wanted[it.name]
-
-        def words(it: State | None) -> str:
-            if it is None or it.state == "stopped" or not died(it):
-                return _words(it)
-            then = "is due again" if it.state == "scheduled" else "is tried again"
-            return f"{it.last_exit}, and {then}"
-
-        def well(it: State) -> bool:
-            return it.state in ("running", "scheduled") and not died(it)
-
-        self._await(names, reply, over, well, words)
-
-    def _await(
-        self,
-        names: list[str],
-        reply: Reply,
-        over: Callable[[State], bool],
-        well: Callable[[State], bool],
-        words: Callable[[State | None], str],
-    ) -> None:
-        """Look until it is `over` for each of `names`; then tell what became of them."""
-        left = list(names)
-        ill: list[str] = []
-
-        def look() -> None:
-            states = {it.name: it for it in self._system.states()}
-            for name in list(left):
-                state = states.get(name)
-                if state is None or over(state):
-                    left.remove(name)
-                    told = f"{name}: {words(state)}"
-                    if state is not None and well(state):
-                        reply.say(told)
-                    else:
-                        ill.append(told)
-            if left and not reply.waits:
-                return
-            if left and not self._system.stopping:
-                self._reactor.callLater(STEP, look)
-            elif ill or left:
-                ill.extend(f"{name}: not yet: everything is stopping" for name in left)
-                reply.fail(LuggageError("\n".join(ill), "see the log for its last lines"))
-            else:
-                reply.end()
-
-        look()
-
-
-def _words(state: State | None) -> str:
-    if state is None:
-        return "gone"
-    if state.pid is not None:
-        return f"{state.state}, pid {state.pid}"
-    return state.state
 
 
 def _named(name: str) -> str:

@@ -23,12 +23,21 @@ class Orders:
     table: dict[str, Process]
     waits: dict[str, Any]
     changed: Callable[[], None]
+    first: frozenset[str]
 
     def states(self) -> list[State]:
         """How every process stands, in the order of the table; what was added later comes last."""
         known = [*(name for name in self.table if name in self.records)]
         added = [name for name in self.records if name not in self.table]
         return [self.records[name].seen(self.protocols.get(name)) for name in [*known, *added]]
+
+    def will_serve(self) -> bool:
+        """Whether one serves, or will: none does where an operator has stopped it."""
+        return any(not self.records[name].halted for name in self.first & self.records.keys())
+
+    def is_shut(self) -> bool:
+        """Whether none serves, nor will, because an operator has stopped it."""
+        return bool(self.first & self.records.keys()) and not self.will_serve()
 
     def restart(self, name: str) -> None:
         """End the current life of a process, if it has one, and begin another at once.

@@ -281,6 +281,27 @@ def test_a_loop_is_not_reloaded() -> None:
     assert error.hint == "ctl restart loop.1 loop.2"
 
 
+def test_what_is_refused_is_told_in_the_log_with_the_reason() -> None:
+    """On one line; whoever looks for the outcome of an order finds it there."""
+    world = World()
+
+    def busy(name: str, done: Callable[[bool, str], None]) -> None:
+        raise LuggageError("reload: another is under way", "wait until that is over")
+
+    for command, name, told in (
+        ("reload", "loop.1", "reload: 'loop.1': only the web server can have two lives at once"),
+        ("restart", "hare", "restart: process 'hare': there is none"),
+        ("explode", "", "control: there is no such command"),
+    ):
+        world.refused(command, name)
+        assert world.log[-1] == f"ctl: refused: {told}"
+    world.parts.reload = busy  # type: ignore[method-assign]
+    world.refused("reload")
+    assert world.log[-1] == "ctl: refused: reload: another is under way"
+    world.refused("restart", "a", "b")
+    assert "\n" not in world.log[-1]
+
+
 def test_while_everything_stops_only_questions_are_answered() -> None:
     """A process that was started then would have to be stopped again."""
     world = World(Parts(stopping=True))
