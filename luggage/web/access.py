@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from gunicorn.glogging import Logger
 
 from luggage.web.escaped import bare, escaped
+from luggage.web.job import CURRENT
 from luggage.web.request_id import current
 
 ID = "luggage.request_id"  # in a request's environ
@@ -93,6 +94,9 @@ class AccessLogger(Logger):
 
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: Any) -> None:
         if not self._access_log_enabled:
+            return
+        job = CURRENT.get()
+        if job is not None and job.refused:  # it was answered by another thread, which has told it
             return
         # An app that configures logging with dictConfig disables all loggers that are there.
         self.error_log.disabled = self.access_log.disabled = False

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import os
 import signal
 import time
@@ -15,9 +14,10 @@ from typing import Any
 from gunicorn import arbiter
 from gunicorn.errors import HaltServer
 
+from luggage.web import look as looks
 from luggage.web import memory, metrics
 from luggage.web.look import NEWS, NICE, STILL, TELL, TROUBLES, Look, make_nice
-from luggage.web.slate import SLOW
+from luggage.web.slate import SLOW, Served
 from luggage.web.victims import Victims
 from luggage.web.worker import TOLD
 
@@ -96,8 +96,7 @@ class Arbiter(arbiter.Arbiter):
         """Look at every worker; gunicorn's master calls this again and again."""
         self.beat()
         now = time.monotonic()
-        passed, self._last = now - self._last, now
-        passed = passed if passed < ASLEEP else TICK
+        passed = self._passed(now)
         needed = leaving = able = slow = 0
         for pid, worker in list(self.WORKERS.items()):
             look = self._looks.setdefault(pid, Look())
@@ -118,6 +117,10 @@ class Arbiter(arbiter.Arbiter):
         away = self._kept[0] + leaving
         self._away = min(away, self._spares(away))
 
+    def _passed(self, now: float) -> float:
+        passed, self._last = now - self._last, now
+        return passed if passed < ASLEEP else TICK
+
     def manage_workers(self) -> None:
         if time.monotonic() >= self._retry[1]:
             super().manage_workers()
@@ -137,15 +140,14 @@ class Arbiter(arbiter.Arbiter):
     def _judge(self, pid: int, look: Look, worker: Any) -> bool:
         """Whether the worker can take no request, so that another must stand in for it."""
         if look.dying is not None:
-            if look.dying >= DUMP:
-                self.kill_worker(pid, signal.SIGKILL)
+            self._kill(pid, look)
             return True
         if not worker.slate.serving:
             if look.age > BOOT:
-                self._end(pid, look, f"has not loaded the app in {BOOT:g} s", "boot")
+                metrics.replaced("boot")
+                self._end(pid, look, f"has not loaded the app in {BOOT:g} s")
             return False
-        if look.silent >= self._patience(worker):
-            self._end(pid, look, f"no sign of life for {look.silent:.0f} s", "frozen")
+        if self._end_frozen(pid, look, worker.slate.served()):
             return True
         trouble = "still" if look.silent >= STILL else TROUBLES[worker.slate.trouble]
         if trouble == "still":
@@ -164,12 +166,12 @@ class Arbiter(arbiter.Arbiter):
         worker.slate.leave("frozen")
         self.kill_worker(pid, signal.SIGTERM)
 
-    def _patience(self, worker: Any) -> float:
-        """The seconds that the worker may stand still: the longest deadline of what it serves."""
-        allowed = [it.allowed for it in worker.slate.served()] or [
-            float(self.worker_class.deadlines_of.usual)
-        ]
-        return max(TELL, *allowed) if all(allowed) else math.inf
+    def _end_frozen(self, pid: int, look: Look, served: list[Served]) -> bool:
+        if look.silent < looks.patience(served, float(self.worker_class.deadlines_of.usual)):
+            return False
+        metrics.replaced("frozen")
+        self._end(pid, look, f"no sign of life for {look.silent:.0f} s")
+        return True
 
     def _tell(self, pid: int, look: Look, news: str) -> None:
         if news == look.told:
@@ -177,25 +179,56 @@ class Arbiter(arbiter.Arbiter):
         look.told = news
         if news:
             self.log.warning(
-                "worker (pid %d): %s, another stands in for it%s",
+                "worker (pid %d): %s, %s%s",
                 pid,
                 NEWS[news],
+                "another stands in for it" if self.LISTENERS else "the end waits for it",
                 self._served(pid),
             )
         else:
             self.log.warning("worker (pid %d): goes on", pid)
 
-    def _end(self, pid: int, look: Look, why: str, reason: str) -> None:
+    def _end(self, pid: int, look: Look, why: str) -> None:
         """Ask the worker where it stands, which ends it; what does not end is killed."""
         self.log.error("worker (pid %d): %s: killed; it stands in:%s", pid, why, self._served(pid))
-        metrics.replaced(reason)
+        for _ in range(looks.overdue(self.WORKERS[pid].slate.served(), look.silent)):
+            metrics.overdue()
         look.dying = 0.0
         self.kill_worker(pid, signal.SIGABRT)
 
+    def _kill(self, pid: int, look: Look) -> None:
+        if look.dying is not None and look.dying >= DUMP:
+            self.kill_worker(pid, signal.SIGKILL)
+
     def _served(self, pid: int) -> str:
-        now = time.monotonic()
-        served = self.WORKERS[pid].slate.served()
-        return "".join(f"\n  {it.what}, for {now - it.since:.1f} s" for it in served)
+        return looks.told(self.WORKERS[pid].slate.served(), time.monotonic())
+
+    # -- the end of everything
+
+    def _see_out(self) -> None:
+        """Nobody is waited for longer than its requests may take, where it stands still."""
+        passed = self._passed(time.monotonic())
+        for pid, worker in list(self.WORKERS.items()):
+            look = self._looks.setdefault(pid, Look())
+            self._see(look, worker, passed)
+            served = worker.slate.served()
+            if look.dying is not None:
+                self._kill(pid, look)
+            # One without a request may tidy up, and then stands still for as long as that takes.
+            elif served and not self._end_frozen(pid, look, served) and look.silent >= TELL:
+                self._tell(pid, look, "still")
+
+    def kill_workers(self, sig: int) -> None:
+        if sig == signal.SIGKILL:  # they have had all the time that there is
+            for pid in list(self.WORKERS):
+                look = self._looks.setdefault(pid, Look())
+                if look.dying is None:
+                    self._end(pid, look, "has not ended in time")
+            end = time.monotonic() + DUMP
+            while self.WORKERS and time.monotonic() < end:
+                self.reap_workers()
+                time.sleep(TICK)
+        super().kill_workers(sig)
 
     def _spares(self, wanted: int) -> int:
         """How many may stand in for others: none that the memory has no room for."""
@@ -236,11 +269,13 @@ class Arbiter(arbiter.Arbiter):
 
     def reap_workers(self) -> None:
         self.beat()  # HUP, and the end, wait here for those that answer still
+        if not self.LISTENERS:  # they are closed first
+            self._see_out()
         before = dict(self.WORKERS)
         try:
             super().reap_workers()
         except HaltServer as halt:
-            if self.LISTENERS:  # it closes them first when it stops
+            if self.LISTENERS:
                 if not any(it.slate.serving for it in self.WORKERS.values()):
                     raise
                 self._try_later(f"{halt.reason} Others serve;")
@@ -257,9 +292,10 @@ class Arbiter(arbiter.Arbiter):
     def _bury(self, pid: int, worker: Any) -> None:
         look = self._looks.pop(pid, Look())
         served = worker.slate.served()
-        if served and look.dying is None and not worker.slate.leaving:
+        if served and look.dying is None:
             what = "".join(f"\n  {it.what}" for it in served)
             self.log.error("worker (pid %d): died while it served:%s", pid, what)
-            metrics.replaced("died")
+            if not worker.slate.leaving:
+                metrics.replaced("died")
         with contextlib.suppress(BufferError):
             worker.slate.close()

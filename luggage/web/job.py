@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from contextvars import ContextVar
+from typing import Any
 
 CLIENT, QUEUED, APP = range(3)
 SLOW = 0.1  # seconds after which a client that is waited for holds no place
@@ -17,9 +19,12 @@ class Job:
         "began",
         "computed",
         "connection",
+        "environ",
         "gone",
+        "method",
         "phase",
         "place",
+        "refused",
         "since",
         "spent",
         "stuck",
@@ -38,9 +43,12 @@ class Job:
         self.began = 0.0
         self.allowed = 0.0
         self.what = ""
+        self.method = ""
+        self.environ: dict[str, Any] = {}  # the request's, while it is here
         self.thread = 0
         self.told = 0.0  # when it was told that it is overdue
         self.stuck = False  # it was told, and goes on all the same
+        self.refused = False  # its client has been answered without it
         self.untold = True  # nothing is sent yet of an answer
         self.gone = False  # its client is
         self.place = -1
@@ -54,3 +62,7 @@ class Job:
         if self.phase == APP:
             return self.took(now) < HELD
         return self.phase == QUEUED or now - self.since < SLOW
+
+
+# The one that this thread has.
+CURRENT: ContextVar[Job | None] = ContextVar("luggage_job", default=None)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from luggage.web import overdue
-from luggage.web.job import APP, CLIENT, HELD, QUEUED, Job
+from luggage.web.job import APP, CLIENT, CURRENT, HELD, QUEUED, Job
 from luggage.web.slate import Slate
 
 COMPUTES = 0.04  # of a processor, that a thread uses at least which computes beside many others
@@ -33,7 +33,6 @@ class Jobs:
         self._lock = threading.Lock()
         self._room = threading.Condition(self._lock)
         self._waiting = 0
-        self._mine = threading.local()
 
     @property
     def threads(self) -> int:
@@ -53,6 +52,8 @@ class Jobs:
         """Its turn is over."""
         with self._lock:
             self._jobs.discard(job)
+            if not job.refused:  # else it is told of still
+                job.environ = {}
             if self._waiting:
                 self._room.notify()
 
@@ -71,6 +72,11 @@ class Jobs:
         with self._lock:
             return sum(job.stuck for job in self._jobs)
 
+    def lost(self) -> list[str]:
+        """Those that got no answer, or none that is whole; empty where no request is known."""
+        with self._lock:
+            return [job.what for job in self._jobs if not job.refused]
+
     def longest(self) -> float:
         """The most seconds that any may take."""
         with self._lock:
@@ -80,26 +86,29 @@ class Jobs:
 
     def mine(self) -> Job:
         """The job of the calling thread."""
-        job: Job = self._mine.job
+        job = CURRENT.get()
+        if job is None:
+            raise LookupError("this thread has no request")
         return job
 
     def arrive(self, job: Job) -> None:
         """The calling thread has it now, and waits for the client's request."""
         job.thread = threading.get_ident()
         job.since = self._clock()
-        self._mine.job = job
+        CURRENT.set(job)
 
     def enter(self, job: Job, what: str, allowed: float) -> None:
         """The app gets it: as soon as there is a place."""
         with self._lock:
+            job.what, job.allowed, job.spent = what, allowed, 0.0
             if len(self._jobs) > self._places:
                 job.phase = QUEUED
                 self._waiting += 1
                 while not self._may_enter(job):
                     self._room.wait()
                 self._waiting -= 1
-            job.what, job.allowed, job.spent = what, allowed, 0.0
             job.told, job.stuck, job.untold, job.gone = 0.0, False, True, False
+            job.refused = False
             job.since = job.began = self._clock()
             job.place = self._slate.begin(what, job.since, allowed)
             job.phase = APP  # last: it may be interrupted from here on
@@ -166,6 +175,7 @@ class Jobs:
             if job.phase != APP or job.told or job.took(now) <= job.allowed:
                 return False
             job.told = now
+            self._slate.tell(job.place)
             overdue.interrupt(job.thread)
             return True
 
@@ -177,7 +187,7 @@ class Jobs:
         with self._lock:
             if not job.told or job.phase != APP or self._clock() - job.told < patience:
                 return False
-            job.stuck = True
+            job.stuck, job.refused = True, job.untold
             refuse(job)
             return True
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from luggage.web.slate import HELD, SLOW
+from luggage.web.slate import HELD, SLOW, Served
 
 STILL = 0.5  # seconds without a sign of life after which a spare stands in for a worker
 TELL = 1.0  # seconds of that after which it is told
@@ -38,3 +40,21 @@ def make_nice(pid: int) -> bool:
         for thread in os.listdir(f"/proc/{pid}/task"):  # noqa: PTH208
             os.setpriority(os.PRIO_PROCESS, int(thread), 19)
     return True
+
+
+def patience(served: Sequence[Served], usual: float) -> float:
+    """The seconds that a worker may stand still: the longest deadline of what it serves, or the
+    `usual` one where it serves nothing."""
+    allowed = [it.allowed for it in served] or [usual]
+    return max(TELL, *allowed) if all(allowed) else math.inf
+
+
+def overdue(served: Sequence[Served], silent: float) -> int:
+    """How many have had their whole time from a worker that was `silent` for so many seconds, and
+    are not told of yet."""
+    return sum(0 < it.allowed <= silent and not it.told for it in served)
+
+
+def told(served: Sequence[Served], now: float) -> str:
+    """What a worker serves, for the log."""
+    return "".join(f"\n  {it.what}, for {now - it.since:.1f} s" for it in served)

@@ -27,6 +27,7 @@ REQUESTS = "luggage_http_requests"
 DURATION = "luggage_http_request_duration_seconds"
 OVERDUE = "luggage_http_requests_overdue"
 REPLACED = "luggage_workers_replaced"
+REASONS = ("boot", "died", "frozen", "memory", "overdue")  # that workers are replaced for
 HELP = {
     REQUESTS: "Requests that were answered, by method and status.",
     DURATION: "Seconds from a request's beginning to the end of its answer.",
@@ -46,6 +47,7 @@ _BUCKETS = tuple(
     for edge in BUCKETS
 )
 _OVERDUE = key(OVERDUE, f"{OVERDUE}_total")
+_REPLACED = {reason: key(REPLACED, f"{REPLACED}_total", reason=reason) for reason in REASONS}
 
 
 class _Book:
@@ -60,7 +62,8 @@ class _Book:
         self.durations = Figures(str(folder / f"histogram_luggage{self.pid}.db"))
         self.keys: dict[tuple[str, int], str] = {}
         # A series that is there from the start has a rate when it first counts.
-        self.counts.read_value(_OVERDUE)
+        for it in (_OVERDUE, *_REPLACED.values()):
+            self.counts.read_value(it)
         for it in (*_BUCKETS, _SUM):
             self.durations.read_value(it)
 
@@ -115,8 +118,8 @@ def overdue() -> None:
 
 
 def replaced(reason: str) -> None:
-    """A worker was replaced, or will be: `reason` is one of a few words."""
-    _count(key(REPLACED, f"{REPLACED}_total", reason=reason))
+    """A worker was replaced, or will be: `reason` is one of REASONS."""
+    _count(_REPLACED.get(reason) or key(REPLACED, f"{REPLACED}_total", reason=reason))
 
 
 def _count(name: str) -> None:

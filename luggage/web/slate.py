@@ -10,18 +10,19 @@ REQUESTS = 64  # that are written down; a worker may serve more
 # Beats, trouble, serving, relieved, length of the reason, the reason.
 _HEAD = struct.Struct("=QBBBB16s")
 HELD, SLOW = 1, 2  # troubles
-_REQUEST = struct.Struct("=ddB110s")  # since, allowed, length of the text, the text
+_REQUEST = struct.Struct("=ddBB109s")  # since, allowed, told, length of the text, the text
 _SIZE = _HEAD.size + REQUESTS * _REQUEST.size
 
 
 @dataclass(frozen=True)
 class Served:
-    """A request that a worker has: `what` it is, since when (monotonic clock, seconds), and how
-    many seconds of the app's time it may take."""
+    """A request that a worker has: `what` it is, since when (monotonic clock, seconds), how many
+    seconds of the app's time it may take, and whether the worker has told that it is overdue."""
 
     what: str
     since: float
     allowed: float
+    told: bool
 
 
 class Slate:
@@ -59,10 +60,20 @@ class Slate:
             place = self._free.pop()
         except IndexError:
             return -1
-        text = what.encode("utf-8", "replace")[:110]
+        text = what.encode("utf-8", "replace")[:109]
         offset = _HEAD.size + place * _REQUEST.size
-        _REQUEST.pack_into(self._page, offset, since, allowed, len(text), text)
+        _REQUEST.pack_into(self._page, offset, since, allowed, False, len(text), text)
         return place
+
+    def tell(self, place: int) -> None:
+        """The worker has told of the request at `place` that it is overdue, and counted it."""
+        if place >= 0:
+            struct.pack_into("=B", self._page, _HEAD.size + place * _REQUEST.size + 16, True)
+
+    def clear(self) -> None:
+        """The worker ends, and has told itself which requests are lost."""
+        for place in range(REQUESTS):
+            struct.pack_into("=d", self._page, _HEAD.size + place * _REQUEST.size, 0.0)
 
     def end(self, place: int) -> None:
         """The request at `place` is over."""
@@ -106,12 +117,12 @@ class Slate:
         """The requests that the worker has now, or had when it died, oldest first."""
         found = []
         for place in range(REQUESTS):
-            since, allowed, length, text = _REQUEST.unpack_from(
+            since, allowed, told, length, text = _REQUEST.unpack_from(
                 self._page, _HEAD.size + place * _REQUEST.size
             )
             if since:
                 what = bytes(text[:length]).decode("utf-8", "replace")
-                found.append(Served(what, since, allowed))
+                found.append(Served(what, since, allowed, bool(told)))
         return sorted(found, key=lambda it: it.since)
 
     def close(self) -> None:

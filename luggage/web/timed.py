@@ -46,6 +46,7 @@ class Timed:
             environ["wsgi.input"] = Input(environ["wsgi.input"], jobs, job)
         method = environ["REQUEST_METHOD"]
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
+        job.method, job.environ = method, environ
         turn = Turn(jobs, job, method, start_response, named)
         try:
             jobs.enter(job, f"{method} {escaped(path, SHOWN)} {named}", self._deadlines.of(path))
@@ -124,9 +125,9 @@ class Turn:
                 break
             except Overdue:  # the interruption may come as late as this
                 continue
-        if not self._over:
-            self._over = True
+        if not self._over and not self.job.refused:
             metrics.observe(self._method, status or self._status or 500, took)
+        self._over = True
 
     def refuse(self, error: BaseException) -> None:
         """Raise another error in place of what gunicorn would not take for one of the app's.

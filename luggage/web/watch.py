@@ -31,6 +31,8 @@ class Leaving(Protocol):
 
     def refuse(self, job: Job) -> None: ...
 
+    def refused(self, job: Job) -> None: ...
+
 
 class Watch:
     """Watches `jobs`, and tells `worker` once to leave, with the reason, where it should.
@@ -122,6 +124,7 @@ class Watch:
                 "ends when it has answered what else it has",
                 job.what,
             )
+            self._worker.refused(job)
             self._go("overdue")
 
     def _go(self, reason: str) -> None:

@@ -23,7 +23,7 @@ from typing import Any
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
-from luggage.web import fileless, request_id
+from luggage.web import fileless, refusal, request_id
 from luggage.web.calls import Calls
 from luggage.web.deadlines import Deadlines
 from luggage.web.draining import LOOK, DrainingWorker
@@ -32,7 +32,7 @@ from luggage.web.jobs import Jobs
 from luggage.web.overdue import DeadlineError
 from luggage.web.pool import Pool, Turn
 from luggage.web.slate import Slate
-from luggage.web.timed import LATE, TOO_LONG, Timed
+from luggage.web.timed import Timed
 from luggage.web.watch import Watch
 
 SILENCE = 30  # seconds that a client may neither send nor take anything
@@ -40,10 +40,6 @@ FIRST = 5.0  # seconds that a new connection has a thread before it sends anythi
 THREADS = 10.0  # seconds that threads of the app have to end, when all is answered
 TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 LAST_REQUEST = 2.0  # seconds that a kept connection has for one, when the worker ends
-REFUSAL = (
-    f"HTTP/1.1 {LATE}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-    f"Content-Length: {len(TOO_LONG)}\r\n\r\n"
-).encode() + TOO_LONG
 
 
 class Worker(DrainingWorker):
@@ -102,11 +98,15 @@ class Worker(DrainingWorker):
 
     def refuse(self, job: Job) -> None:
         """Tell a client what its request's own thread cannot, as it does not end, nor will."""
-        if job.untold:
-            with contextlib.suppress(OSError):
-                job.connection.send(REFUSAL, socket.MSG_DONTWAIT)
+        if job.refused:
+            refusal.send(job)
         with contextlib.suppress(OSError):
             job.connection.shutdown(socket.SHUT_RDWR)
+
+    def refused(self, job: Job) -> None:
+        """Log and count what `refuse` has answered."""
+        if job.refused:
+            refusal.tell(job, time.monotonic(), self.log)
 
     # -- connections
 
@@ -203,9 +203,14 @@ class Worker(DrainingWorker):
             self.murder_keepalived()
             self.murder_pending()
         if self.nr_conns:
-            self.log.error(
-                "worker: ends with %d connections that got no whole answer", self.nr_conns
-            )
+            lost = self.jobs.lost()
+            if lost or self._queue:
+                self.log.error(
+                    "worker: ends with %d connections that got no whole answer:%s",
+                    len(lost) + len(self._queue),
+                    "".join(f"\n  {it}" for it in lost if it),
+                )
+            self.slate.clear()
             self._vanish()
         self.tpool.shutdown(wait=False)
         self._end_within(THREADS)

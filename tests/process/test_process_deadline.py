@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from running import Made, Running, started
+from running import Made, Running, free_port, started
+from test_process_management import Pages
 
 LATE = "the request has taken too long\n"
 
@@ -56,8 +57,10 @@ def test_an_overdue_request_is_told_and_ended(made: Made, path: str) -> None:
         wedged = pool.submit(ask, running, path, **{"X-Request-ID": "the-one.1"})
         running.get("/")
         sibling = pool.submit(ask, running, "/slow?1.9")
-        status, text, _ = wedged.result()
+        status, text, headers = wedged.result()
         assert (status, text) == (503, LATE)
+        assert headers["X-Request-ID"] == "the-one.1"
+        assert headers["Date"]
         told = running.wait_for(r"overdue: GET \S+ the-one\.1: has taken longer than 2 s")
         where = "\n".join(line.decode() for line in running.lines)
         assert "app.py" in where[where.index(told.string) :]
@@ -68,6 +71,43 @@ def test_an_overdue_request_is_told_and_ended(made: Made, path: str) -> None:
             wait_until(lambda: workers(running) and not {*workers(running)} & {*before})
         assert running.get("/")[0] == 200
         assert {*workers(running)} == {*before} or path != "/loop"
+        line = rf'"GET {path.partition("?")[0]} HTTP/1.1" 503 \d+ .* the-one\.1'
+        running.wait_for(line)
+        assert len(re.findall(line, running.text)) == 1
+        assert "got no whole answer" not in running.text
+
+
+def test_a_request_that_comes_back_late_is_told_and_counted_once(made: Made) -> None:
+    """Its client has had its 503, and the worker is still there, for another's sake."""
+    port = free_port()
+    with (
+        started(made, REQUEST_DEADLINE="1", MANAGEMENT_PORT=str(port)) as running,
+        contextlib.ExitStack() as stack,
+    ):
+        running.wait_for("gunicorn: ready")
+        [worker] = workers(running)
+        address = ("127.0.0.1", running.port)
+        sender = stack.enter_context(socket.create_connection(address, 30))
+        sender.sendall(b"POST /upload HTTP/1.0\r\nContent-Length: 100\r\n\r\n")
+        with ThreadPoolExecutor() as pool:
+            late = [
+                pool.submit(ask, running, "/slow?3", **{"X-Request-ID": f"late.{number}"})
+                for number in range(3)
+            ]
+        assert [it.result()[0] for it in late] == [503] * 3
+        time.sleep(4)
+        assert worker in workers(running)
+        sender.sendall(b"x" * 100)
+        assert everything(sender).endswith(b"\r\n\r\n100\n")
+        wait_until(lambda: worker not in workers(running))
+        for number in range(3):
+            line = rf'"GET /slow HTTP/1.1" 503 \d+ .* late\.{number}'
+            running.wait_for(line)
+            assert len(re.findall(line, running.text)) == 1
+        found = Pages(port).metrics()
+        assert found["luggage_http_requests_total{method=GET,status=503}"] == 3
+        assert found["luggage_http_requests_overdue_total"] == 3
+        assert "got no whole answer" not in running.text
 
 
 def test_what_is_half_answered_is_cut_off(made: Made) -> None:
@@ -76,6 +116,7 @@ def test_what_is_half_answered_is_cut_off(made: Made) -> None:
         running.wait_for("gunicorn: ready")
         assert ask(running, "/drip")[:2] == (0, "IncompleteRead")
         running.wait_for("overdue: GET /drip")
+        running.wait_for("worker: ends with 1 connections that got no whole answer:")
         assert running.get("/")[0] == 200
 
 

@@ -7,9 +7,11 @@ import socket
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from running import Made, started
+from test_process_deadline import ask, workers
 
 
 @pytest.mark.parametrize(("number", "seconds"), [(signal.SIGTERM, 3.0), (signal.SIGINT, 1.0)])
@@ -77,6 +79,25 @@ def test_term_under_load_loses_nobody(made: Made) -> None:
         assert set(results) == {"answered", "refused"}
         assert results["refused"] == 40
         assert results["answered"] > 40
+
+
+def test_a_worker_that_stands_still_keeps_its_deadline_while_everything_stops(made: Made) -> None:
+    """It is told of as while it served, with what it had and where it stood: the end does not wait
+    for as long as requests may be waited for."""
+    with started(made, REQUEST_DEADLINE="3") as running, ThreadPoolExecutor() as pool:
+        running.wait_for("gunicorn: ready")
+        [frozen] = workers(running)
+        held = pool.submit(ask, running, "/held", 60, **{"X-Request-ID": "lost-1"})
+        time.sleep(0.7)
+        running.signal(signal.SIGTERM)
+        told = running.wait_for("signal SIGTERM: stopping").string
+        after = running.lines.index(told.encode())
+        running.wait_for(r"no sign of life for 1 s, the end waits for it", after=after)
+        running.wait_for(rf"worker \(pid {frozen}\): no sign of life for \d s: killed", after=after)
+        running.wait_for("GET /held lost-1", after=after)
+        running.wait_for(r"app\.py.* in _held", after=after)
+        assert running.wait() == 0
+        assert held.result()[0] == 0
 
 
 def test_term_while_it_still_starts(made: Made) -> None:

@@ -12,6 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from luggage.run.exposition import Exposition, Facts
 from luggage.run.states import State
+from luggage.web import metrics
 from luggage.web.figures import Figures, entries
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,7 +157,7 @@ def test_without_room_the_dead_stay_as_they_are(tmp_path: Path) -> None:
     assert {name: it for name, it in again.items() if "supervisor" not in name} == {
         name: it for name, it in found.items() if "supervisor" not in name
     }
-    assert len(entries((tmp_path / "counter_dead.db").read_bytes())) == 3
+    assert len(entries((tmp_path / "counter_dead.db").read_bytes())) == 3 + len(metrics.REASONS)
 
 
 @pytest.mark.parametrize("data", [b"", b"\1", b"\xff" * 99, b"\0" * 16_384])

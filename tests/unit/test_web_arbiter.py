@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from gunicorn.app.base import BaseApplication
 
 from luggage.run.server import options
+from luggage.web import metrics
 from luggage.web import worker as web
 from luggage.web.arbiter import SPARES, Arbiter
+from luggage.web.figures import entries
 from luggage.web.slate import Slate
 
 
@@ -33,8 +38,15 @@ class Worker:
         self.age = age
         self.slate = Slate()
         self.slate.serve()
+        self.tmp = Tmp()
         self.process = subprocess.Popen(["/bin/sh", "-c", "trap '' TERM; exec sleep 60"])
         self.pid = self.process.pid
+
+
+class Tmp:
+    """gunicorn's own sign of life, which nobody looks at."""
+
+    def close(self) -> None: ...
 
 
 class Master(Arbiter):
@@ -57,11 +69,40 @@ def master() -> Iterator[Master]:
     it.WORKERS = {}
     it.LISTENERS = [object()]
     it.manage_workers()
+    made = list(it.WORKERS.values())
     yield it
-    for worker in it.WORKERS.values():
+    for worker in {*made, *it.WORKERS.values()}:
         worker.process.kill()
         worker.process.wait()
         worker.slate.close()
+
+
+@pytest.fixture
+def told() -> Iterator[list[str]]:
+    """What the master has logged."""
+    lines: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    logger, handler = logging.getLogger("gunicorn.error"), Handler()
+    logger.addHandler(handler)
+    yield lines
+    logger.removeHandler(handler)
+
+
+@pytest.fixture
+def figures(tmp_path: Path) -> Iterator[Callable[[], dict[str, float]]]:
+    """What this process has counted."""
+    metrics.prepare(tmp_path)
+
+    def read() -> dict[str, float]:
+        [path] = tmp_path.glob("counter_*.db")
+        return {key: value for key, value, _, _ in entries(path.read_bytes())}
+
+    yield read
+    metrics.prepare(None)
 
 
 def look(master: Master) -> None:
@@ -117,3 +158,68 @@ def test_who_leaves_is_replaced_at_once_and_once(master: Master) -> None:
             worker.slate.leave("memory")
         look(master)
     assert len(master.WORKERS) <= 2 + 2 * SPARES
+
+
+def test_requests_of_a_frozen_worker_are_overdue(
+    master: Master, told: list[str], figures: Callable[[], dict[str, float]]
+) -> None:
+    """Once each: not again what its own watch has told; nor what may take for ever."""
+    frozen, other = master.WORKERS.values()
+    now = time.monotonic()
+    frozen.slate.begin("GET /one 1", now, 0.5)
+    frozen.slate.begin("GET /two 2", now, 0.5)
+    frozen.slate.tell(frozen.slate.begin("GET /told 3", now, 0.5))
+    frozen.slate.beat()
+    while not any("killed" in it for it in told):
+        assert time.monotonic() < now + 20
+        other.slate.beat()
+        master.murder_workers()
+        time.sleep(0.05)
+    assert any("GET /one 1" in it and "GET /two 2" in it for it in told)
+    overdue = metrics.key(metrics.OVERDUE, f"{metrics.OVERDUE}_total")
+    replaced = metrics.key(metrics.REPLACED, f"{metrics.REPLACED}_total", reason="frozen")
+    assert figures()[overdue] == 2
+    assert figures()[replaced] == 1
+
+
+def test_who_is_left_at_the_end_is_told_with_what_it_has(master: Master, told: list[str]) -> None:
+    """It has not stood still, and what it serves has no deadline; then it is killed."""
+    first, second = master.WORKERS.values()
+    first.slate.begin("GET /for-ever 1", time.monotonic(), 0)
+    second.slate.leave("memory")
+    second.slate.begin("GET /other 2", time.monotonic(), 60)
+    master.LISTENERS = []
+
+    def beat() -> None:
+        for worker in master.WORKERS.values():
+            worker.slate.beat()
+
+    master.beat = beat  # type: ignore[method-assign]
+    master.stop()
+    assert not master.WORKERS
+    [one] = [it for it in told if "GET /for-ever 1" in it]
+    assert one.startswith(f"worker (pid {first.pid}): has not ended in time: killed")
+    assert len([it for it in told if "GET /other 2" in it]) == 1
+
+
+def test_each_reason_is_shown_before_it_comes(
+    figures: Callable[[], dict[str, float]],
+) -> None:
+    """A series that begins with 1 has no increase that an alert would see."""
+    metrics.observe("GET", 200, 0.1)
+    for reason in metrics.REASONS:
+        name = metrics.key(metrics.REPLACED, f"{metrics.REPLACED}_total", reason=reason)
+        assert figures()[name] == 0
+
+
+def test_who_dies_is_told_with_what_it_served_although_it_leaves(
+    master: Master, told: list[str]
+) -> None:
+    """Its requests are lost, whatever it would have gone for."""
+    first, _ = master.WORKERS.values()
+    first.slate.leave("memory")
+    first.slate.begin("GET /x 1", time.monotonic(), 60)
+    first.process.kill()
+    while first.pid in master.WORKERS:
+        master.reap_workers()
+    assert any("died while it served" in it and "GET /x 1" in it for it in told)

@@ -302,6 +302,39 @@ def test_the_master_sees_what_is_served(
     assert slate.served() == []
 
 
+def test_the_master_sees_what_has_been_told(
+    jobs: Jobs, slate: Slate, connection: socket.socket, clock: Clock
+) -> None:
+    """It does not count it again, and not at all what the worker says that it has lost."""
+    job = entered(jobs, connection, allowed=1)
+    job.thread = 0
+    clock.now += 2
+    assert [it.told for it in slate.served()] == [False]
+    assert jobs.tell(job)
+    assert [it.told for it in slate.served()] == [True]
+    jobs.leave(job)
+    jobs.enter(job, "GET / id", 1)
+    assert [it.told for it in slate.served()] == [False]
+    slate.clear()
+    assert slate.served() == []
+
+
+def test_what_is_refused_is_not_lost(jobs: Jobs, connection: socket.socket, clock: Clock) -> None:
+    """Its client has an answer; what is cut off in its middle has none."""
+    whole, cut = (entered(jobs, connection, allowed=1) for _ in range(2))
+    cut.what = "GET /cut id"
+    cut.untold = False
+    clock.now += 2
+    for job in (whole, cut):
+        job.thread = 0
+        assert jobs.tell(job)
+    clock.now += 1
+    for job in (whole, cut):
+        assert jobs.give_up(job, 0.15, lambda _: None)
+    assert [job.refused for job in (whole, cut)] == [True, False]
+    assert jobs.lost() == ["GET /cut id"]
+
+
 def test_a_slate_has_no_end() -> None:
     """More requests than it has lines for are served as well; a long path is cut, not refused."""
     slate = Slate()
