@@ -11,36 +11,29 @@ import signal
 import time
 from typing import Any
 
-from gunicorn import arbiter
 from gunicorn.errors import HaltServer
 
-from luggage.web import look as looks
 from luggage.web import memory, metrics
-from luggage.web.look import NEWS, NICE, STILL, TELL, TROUBLES, Look, make_nice
-from luggage.web.slate import SLOW, Served
+from luggage.web.look import NICE, STILL, TELL, TROUBLES, Look, make_nice
+from luggage.web.lookout import TICK, Lookout
+from luggage.web.slate import SLOW
 from luggage.web.victims import Victims
 from luggage.web.worker import TOLD
 
-TICK = 0.1  # seconds between looks
-ASLEEP = 2.0  # seconds between two looks, if the master itself could not run
 KEEP = 10.0  # seconds that a spare is kept when it is needed no more: it may be soon
 BOOT = 60.0  # seconds that a worker has to load the app
-DUMP = 0.5  # seconds that a worker has to write its traceback
 SPARES = 16  # for each worker that is wanted
 SLOW_SPARES = 4  # of these, for slow workers: more processes compute no quicker
 RETRY = 1.0  # seconds until a worker that could not start is tried again; doubled each time
 MOST_RETRY = 30.0
 
 
-class Arbiter(arbiter.Arbiter):
+class Arbiter(Lookout):
     """Keeps `num_workers` workers that can take a request.
 
     One that gives no sign of life for STILL seconds (a thread holds the interpreter's lock), that
     takes no request because those it has do not end, that is slow because some of these compute all
-    the time, or that is leaving, is not one of them: a spare stands in for it. One without a sign
-    of life for as long as its requests may take is killed, after it has written where it stands.
-    Only time in which the master itself could run is counted: a paused container, or a laptop that
-    slept, kills nobody.
+    the time, or that is leaving, is not one of them: a spare stands in for it.
 
     A worker that cannot start ends the master only where no other serves: else it is tried again.
     One that cannot even be forked, for want of processes, memory or files, ends nothing.
@@ -51,16 +44,10 @@ class Arbiter(arbiter.Arbiter):
 
     victims = Victims(None)
 
-    @staticmethod
-    def beat() -> None:
-        """Called at each look: who sees to it that the master itself goes on?"""
-
     def __init__(self, *args: Any, **options: Any) -> None:
-        self._looks: dict[int, Look] = {}
         self._away = 0
         self._kept = (0, 0.0)  # how many spares, until when
         self._retry = (RETRY, 0.0)  # the next pause, and when to try
-        self._last = time.monotonic()
         self._size = 0  # bytes that a worker has when it begins to serve
         super().__init__(*args, **options)
 
@@ -95,12 +82,9 @@ class Arbiter(arbiter.Arbiter):
     def murder_workers(self) -> None:
         """Look at every worker; gunicorn's master calls this again and again."""
         self.beat()
-        now = time.monotonic()
-        passed = self._passed(now)
         needed = leaving = able = slow = 0
-        for pid, worker in list(self.WORKERS.items()):
-            look = self._looks.setdefault(pid, Look())
-            self._see(look, worker, passed)
+        for pid, look, worker in self.look_at_all():
+            self._welcome(look, worker)
             if self._judge(pid, look, worker):
                 needed += look.told != "slow"
                 slow += look.told == "slow"
@@ -112,26 +96,16 @@ class Arbiter(arbiter.Arbiter):
             worker.slate.relieve(able > 0 and worker.slate.trouble == SLOW)
         needed += min(slow, SLOW_SPARES * int(self._num_workers or 1))
         needed += needed > 0  # one more: where there is one fault, there will be others
-        if needed >= self._kept[0] or now > self._kept[1]:
-            self._kept = needed, now + KEEP
+        if needed >= self._kept[0] or time.monotonic() > self._kept[1]:
+            self._kept = needed, time.monotonic() + KEEP
         away = self._kept[0] + leaving
         self._away = min(away, self._spares(away))
-
-    def _passed(self, now: float) -> float:
-        passed, self._last = now - self._last, now
-        return passed if passed < ASLEEP else TICK
 
     def manage_workers(self) -> None:
         if time.monotonic() >= self._retry[1]:
             super().manage_workers()
 
-    def _see(self, look: Look, worker: Any, passed: float) -> None:
-        beats = worker.slate.beats
-        look.age += passed
-        look.silent = look.silent + passed if beats == look.beats else 0.0
-        look.beats = beats
-        if look.dying is not None:
-            look.dying += passed
+    def _welcome(self, look: Look, worker: Any) -> None:
         if worker.slate.serving and not look.served:
             look.served = True
             self._size = memory.resident(worker.pid)
@@ -165,70 +139,6 @@ class Arbiter(arbiter.Arbiter):
         metrics.replaced("frozen")
         worker.slate.leave("frozen")
         self.kill_worker(pid, signal.SIGTERM)
-
-    def _end_frozen(self, pid: int, look: Look, served: list[Served]) -> bool:
-        if look.silent < looks.patience(served, float(self.worker_class.deadlines_of.usual)):
-            return False
-        metrics.replaced("frozen")
-        self._end(pid, look, f"no sign of life for {look.silent:.0f} s")
-        return True
-
-    def _tell(self, pid: int, look: Look, news: str) -> None:
-        if news == look.told:
-            return
-        look.told = news
-        if news:
-            self.log.warning(
-                "worker (pid %d): %s, %s%s",
-                pid,
-                NEWS[news],
-                "another stands in for it" if self.LISTENERS else "the end waits for it",
-                self._served(pid),
-            )
-        else:
-            self.log.warning("worker (pid %d): goes on", pid)
-
-    def _end(self, pid: int, look: Look, why: str) -> None:
-        """Ask the worker where it stands, which ends it; what does not end is killed."""
-        self.log.error("worker (pid %d): %s: killed; it stands in:%s", pid, why, self._served(pid))
-        for _ in range(looks.overdue(self.WORKERS[pid].slate.served(), look.silent)):
-            metrics.overdue()
-        look.dying = 0.0
-        self.kill_worker(pid, signal.SIGABRT)
-
-    def _kill(self, pid: int, look: Look) -> None:
-        if look.dying is not None and look.dying >= DUMP:
-            self.kill_worker(pid, signal.SIGKILL)
-
-    def _served(self, pid: int) -> str:
-        return looks.told(self.WORKERS[pid].slate.served(), time.monotonic())
-
-    # -- the end of everything
-
-    def _see_out(self) -> None:
-        """Nobody is waited for longer than its requests may take, where it stands still."""
-        passed = self._passed(time.monotonic())
-        for pid, worker in list(self.WORKERS.items()):
-            look = self._looks.setdefault(pid, Look())
-            self._see(look, worker, passed)
-            served = worker.slate.served()
-            if look.dying is not None:
-                self._kill(pid, look)
-            # One without a request may tidy up, and then stands still for as long as that takes.
-            elif served and not self._end_frozen(pid, look, served) and look.silent >= TELL:
-                self._tell(pid, look, "still")
-
-    def kill_workers(self, sig: int) -> None:
-        if sig == signal.SIGKILL:  # they have had all the time that there is
-            for pid in list(self.WORKERS):
-                look = self._looks.setdefault(pid, Look())
-                if look.dying is None:
-                    self._end(pid, look, "has not ended in time")
-            end = time.monotonic() + DUMP
-            while self.WORKERS and time.monotonic() < end:
-                self.reap_workers()
-                time.sleep(TICK)
-        super().kill_workers(sig)
 
     def _spares(self, wanted: int) -> int:
         """How many may stand in for others: none that the memory has no room for."""
@@ -268,14 +178,11 @@ class Arbiter(arbiter.Arbiter):
         super().kill_worker(pid, sig)
 
     def reap_workers(self) -> None:
-        self.beat()  # HUP, and the end, wait here for those that answer still
-        if not self.LISTENERS:  # they are closed first
-            self._see_out()
         before = dict(self.WORKERS)
         try:
             super().reap_workers()
         except HaltServer as halt:
-            if self.LISTENERS:
+            if self.LISTENERS:  # it closes them first when it stops
                 if not any(it.slate.serving for it in self.WORKERS.values()):
                     raise
                 self._try_later(f"{halt.reason} Others serve;")

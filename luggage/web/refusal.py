@@ -31,7 +31,7 @@ def send(job: Job) -> None:
         "Connection: close",
         "Content-Type: text/plain; charset=utf-8",
         f"Content-Length: {len(TOO_LONG)}",
-        f"{REQUEST_ID}: {job.environ['luggage.request_id']}",
+        f"{REQUEST_ID}: {job.what.rpartition(' ')[2]}",
     )
     head = "".join(f"{line}\r\n" for line in (*lines, ""))
     with contextlib.suppress(OSError):

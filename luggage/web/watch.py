@@ -1,7 +1,7 @@
 """A worker's jobs, looked at twenty times a second → overdue ones told, and a worker that leaves.
 
 It runs in a thread of the worker. Where no thread can run, as one holds the interpreter's lock, the
-master finds that there is no sign of life (luggage/web/arbiter.py).
+master finds that there is no sign of life (luggage/web/lookout.py).
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ class Watch:
         self._strained = 0.0
         self._slow = False
         self._reason = ""
+        self.telling = threading.Lock()  # held until what is refused is told of as well
 
     def start(self) -> None:
         """Watch, in a thread, until the process ends."""
@@ -80,7 +81,8 @@ class Watch:
             self._strained = now
         self._slate.beat(slate.HELD if held else slate.SLOW if self._slow else 0)
         for job in self._jobs.late():
-            self._end(job)
+            with self.telling:
+                self._end(job)
         if self._most and self._slate.serving and now - self._weighed >= WEIGH:
             self._weigh(memory.resident())
             self._weighed = now
@@ -124,8 +126,10 @@ class Watch:
                 "ends when it has answered what else it has",
                 job.what,
             )
-            self._worker.refused(job)
-            self._go("overdue")
+            try:
+                self._worker.refused(job)
+            finally:
+                self._go("overdue")
 
     def _go(self, reason: str) -> None:
         if not self._reason:

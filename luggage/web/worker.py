@@ -39,6 +39,7 @@ SILENCE = 30  # seconds that a client may neither send nor take anything
 FIRST = 5.0  # seconds that a new connection has a thread before it sends anything
 THREADS = 10.0  # seconds that threads of the app have to end, when all is answered
 TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+AFTER = 1.0  # seconds that a worker takes longer than its master, who asks where it stands
 LAST_REQUEST = 2.0  # seconds that a kept connection has for one, when the worker ends
 
 
@@ -193,7 +194,7 @@ class Worker(DrainingWorker):
     def _finish(self) -> None:
         """Answer what is here; what cannot end is not waited for."""
         self._cap_keepalive(time.monotonic() + LAST_REQUEST)
-        patience = self.cfg.graceful_timeout
+        patience = self.cfg.graceful_timeout + AFTER
         if self.slate.leaving:
             patience += self.jobs.longest()
         end = time.monotonic() + patience
@@ -203,6 +204,7 @@ class Worker(DrainingWorker):
             self.murder_keepalived()
             self.murder_pending()
         if self.nr_conns:
+            self._watch.telling.acquire(timeout=AFTER)
             lost = self.jobs.lost()
             if lost or self._queue:
                 self.log.error(

@@ -110,6 +110,28 @@ def test_a_request_that_comes_back_late_is_told_and_counted_once(made: Made) -> 
         assert "got no whole answer" not in running.text
 
 
+def test_each_of_many_that_cannot_be_interrupted_is_told_and_counted(made: Made) -> None:
+    """Their worker ends as soon as the last has its 503, and not before that is told."""
+    port = free_port()
+    with (
+        started(made, REQUEST_DEADLINE="1", MANAGEMENT_PORT=str(port)) as running,
+        ThreadPoolExecutor(6) as pool,
+    ):
+        running.wait_for("gunicorn: ready")
+        [worker] = workers(running)
+        wedged = [
+            pool.submit(ask, running, "/lock", **{"X-Request-ID": f"many.{number}"})
+            for number in range(6)
+        ]
+        assert [it.result()[0] for it in wedged] == [503] * 6
+        wait_until(lambda: not Path(f"/proc/{worker}").exists())
+        for number in range(6):
+            running.wait_for(rf'"GET /lock HTTP/1.1" 503 31 .* many\.{number}$')
+        assert len(re.findall('"GET /lock HTTP/1.1"', running.text)) == 6
+        assert Pages(port).metrics()["luggage_http_requests_total{method=GET,status=503}"] == 6
+        assert "got no whole answer" not in running.text
+
+
 def test_what_is_half_answered_is_cut_off(made: Made) -> None:
     """A client never takes the half of an answer for a whole one."""
     with started(made, REQUEST_DEADLINE="1") as running:
