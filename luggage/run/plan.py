@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from luggage.errors import LuggageError, all_wrong, together
 from luggage.run import places, settings, table
 from luggage.run.entries import Entry
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,20 +31,14 @@ def plan(
 
     Raises LuggageError with everything that is wrong, as far as words alone can tell.
     """
-    wrong: list[LuggageError] = []
-
-    def heard(call: Callable[[], T]) -> T | None:
-        try:
-            return call()
-        except LuggageError as error:
-            wrong.append(error)
-            return None
-
     found = settings.problems([settings.Server, *classes], environ)
-    if found:
-        wrong.append(LuggageError(all_wrong(found), settings.HINT))
-    processes = heard(lambda: table.expand(entries, environ, commands))
-    if wrong or processes is None:
+    wrong = [LuggageError(all_wrong(found), settings.HINT)] if found else []
+    processes: Sequence[table.Process] = ()
+    try:
+        processes = table.expand(entries, environ, commands)
+    except LuggageError as error:
+        wrong.append(error)
+    if wrong:
         raise together(wrong)
     server = settings.read(settings.Server, environ)
     return Plan(server, processes, places.places(processes, server, classes, environ))

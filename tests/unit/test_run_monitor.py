@@ -196,8 +196,9 @@ class Reader:
         self._child.childDataReceived(1, os.read(self._descriptor, 8192))
 
 
-def test_last_words_stand_before_the_news_of_the_end() -> None:
-    """What a process has printed is told before its end, whichever the kernel tells first."""
+@pytest.fixture
+def printing() -> Iterator[tuple[Child, int, list[bytes]]]:
+    """A loop, the end of the pipe into which it prints, and what is told."""
     told: list[bytes] = []
     out = Output(told.append, ["loop"])
     reactor = Reactor()
@@ -206,37 +207,37 @@ def test_last_words_stand_before_the_news_of_the_end() -> None:
     made.addProcess("loop", ["/loop"])
     [(child, _)] = reactor.spawned
     reader, writer = os.pipe()
-    os.write(writer, b"a line\n" * 1500 + b"last words")
     child.transport.pipes[1] = Reader(child, reader)
-    child.processExited(Failure(ProcessTerminated(7)))
-    text = b"".join(told)
-    assert text.count(b"loop    | a line\n") == 1500
-    assert text.index(b"a line") < text.index(b"luggage | loop: exited with status 7")
-    os.close(writer)
+    yield child, writer, told
     os.close(reader)
     made.close()
 
 
-def test_last_words_without_a_line_end_stand_before_it_as_well() -> None:
+def test_last_words_stand_before_the_news_of_the_end(
+    printing: tuple[Child, int, list[bytes]],
+) -> None:
+    """What a process has printed is told before its end, whichever the kernel tells first."""
+    child, writer, told = printing
+    os.write(writer, b"a line\n" * 1500 + b"last words")
+    child.processExited(Failure(ProcessTerminated(7)))
+    os.close(writer)
+    text = b"".join(told)
+    assert text.count(b"loop    | a line\n") == 1500
+    assert text.index(b"a line") < text.index(b"luggage | loop: exited with status 7")
+
+
+def test_last_words_without_a_line_end_stand_before_it_as_well(
+    printing: tuple[Child, int, list[bytes]],
+) -> None:
     """Where nobody else has the other end of its output: what it began, nobody goes on with."""
-    told: list[bytes] = []
-    out = Output(told.append, ["loop"])
-    reactor = Reactor()
-    made = Monitor(reactor, out, processes=[], descriptors=[], crashed=lambda *_: None, say=out.say)
-    made.startService()
-    made.addProcess("loop", ["/loop"])
-    [(child, _)] = reactor.spawned
-    reader, writer = os.pipe()
+    child, writer, told = printing
     os.write(writer, b"last words")
-    child.transport.pipes[1] = Reader(child, reader)
     os.close(writer)
     child.processExited(Failure(ProcessTerminated(7)))
     child.childConnectionLost(1)
     text = b"".join(told)
     assert text.count(b"loop    | last words\n") == 1
     assert text.index(b"last words") < text.index(b"luggage | loop: exited with status 7")
-    os.close(reader)
-    made.close()
 
 
 def test_descriptors_go_to_those_that_are_told_of_them(world: World) -> None:
