@@ -16,7 +16,7 @@ from luggage.web.look import NEWS, TELL, Look, overdue, patience, told
 from luggage.web.slate import Served
 
 TICK = 0.1  # seconds between looks
-ASLEEP = 2.0  # seconds between two looks, if the master itself could not run
+MOST = 0.5  # seconds that count between two looks: for longer, the master itself could not run
 DUMP = 0.5  # seconds that a worker has to write its traceback
 
 
@@ -40,8 +40,7 @@ class Lookout(arbiter.Arbiter):
     def look_at_all(self) -> list[tuple[int, Look, Any]]:
         """Each worker's pid, what is seen of it now, and the worker."""
         now = time.monotonic()
-        passed, self._last = now - self._last, now
-        passed = passed if passed < ASLEEP else TICK
+        passed, self._last = min(now - self._last, MOST), now
         seen = []
         for pid, worker in list(self.WORKERS.items()):
             look = self._looks.setdefault(pid, Look())

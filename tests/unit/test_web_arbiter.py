@@ -160,6 +160,23 @@ def test_who_leaves_is_replaced_at_once_and_once(master: Master) -> None:
     assert len(master.WORKERS) <= 2 + 2 * SPARES
 
 
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_short_pause_of_everything_kills_nobody(
+    master: Master, told: list[str], stopping: bool
+) -> None:
+    """It is longer than a request may take, and the master is the first that runs again."""
+    worker, _ = master.WORKERS.values()
+    worker.slate.begin("GET /one 1", time.monotonic(), 1)
+    if stopping:
+        master.LISTENERS = []
+    look_at_all = master.reap_workers if stopping else master.murder_workers
+    worker.slate.beat()
+    look_at_all()
+    time.sleep(1.6)
+    look_at_all()
+    assert not [it for it in told if "killed" in it]
+
+
 def test_requests_of_a_frozen_worker_are_overdue(
     master: Master, told: list[str], figures: Callable[[], dict[str, float]]
 ) -> None:
