@@ -253,7 +253,7 @@ def test_killed_loop_is_back_and_counted(up: Container) -> None:
     )
     assert "killed by signal 9 (SIGKILL)" in up.get("/-/status", port=9000)[1]
     (row,) = (it for it in up.ctl("status").stdout.splitlines() if it.startswith("loop"))
-    assert " 1  killed by signal 9 (SIGKILL), " in row
+    assert " 2  killed by signal 9 (SIGKILL), " in row
 
 
 def test_init_in_front(eventful: Built, docker: Engine, demo_key: str) -> None:
