@@ -16,6 +16,7 @@ from bench import Bench, Found, Request, workers
 from servers import BY_NAME, Live, Place
 
 PAUSE = 5.0  # seconds between two deaths, so that each is the first for the back-off
+FEW = 4  # deaths of one process; a fifth within a minute would be a crash loop
 DEADLINE = 3  # seconds
 ORPHANS = 1_000
 SETTLED = 3.0  # seconds
@@ -34,17 +35,18 @@ def back(bench: Bench) -> Iterator[Found]:
 
     With one worker: with more, another answers at once.
     """
-    with bench.started(LOOPS, WEB_CONCURRENCY="1") as live:
-        for name, target, once in (
-            ("killed worker", 0.05, _worker),
-            ("killed gunicorn master", 0.25, _master),
-            ("killed loop", 0.5, _loop),
-        ):
-            times = []
-            for _ in range(bench.rounds):
-                time.sleep(PAUSE)
-                times.append(once(live))
-            yield _timed(f"{name} back in", target, times)
+    for name, target, once in (
+        ("killed worker", 0.05, _worker),
+        ("killed gunicorn master", 0.25, _master),
+        ("killed loop", 0.5, _loop),
+    ):
+        times: list[float] = []
+        while len(times) < bench.rounds:
+            with bench.started(LOOPS, WEB_CONCURRENCY="1") as live:
+                for _ in range(min(FEW, bench.rounds - len(times))):
+                    time.sleep(PAUSE)
+                    times.append(once(live))
+        yield _timed(f"{name} back in", target, times)
 
 
 def _worker(live: Live) -> float:
@@ -54,9 +56,11 @@ def _worker(live: Live) -> float:
 
 
 def _master(live: Live) -> float:
-    pid = int(live.get("/pid") or 0)
-    master = next(it.parent for it in live.tree() if it.pid == pid)
-    os.kill(master, signal.SIGKILL)
+    found: list[int] = []
+    while not found:  # a stand-in that is needed no more may answer, and go
+        pid = int(live.get("/pid") or 0)
+        found = [it.parent for it in live.tree() if it.pid == pid]
+    os.kill(found[0], signal.SIGKILL)
     # The orphaned worker may still finish its requests, and answer.
     return _answered(live, lambda text: int(text) != pid)
 
