@@ -29,7 +29,8 @@ def plan(
     """The plan for `entries`, where `classes` are the deployment's settings and `commands` the
     names of its commands.
 
-    Raises LuggageError with everything that is wrong, as far as words alone can tell.
+    Raises LuggageError with everything that is wrong with the settings and the table; or, where
+    these are right, with the ports.
     """
     found = settings.problems([settings.Server, *classes], environ)
     wrong = [LuggageError(all_wrong(found), settings.HINT)] if found else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -33,6 +34,19 @@ def test_twenty_reloads_under_load_lose_no_request(tmp_path: Path) -> None:
         assert len(running.children("gunicorn")) == 1
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
+
+
+def test_gunicorns_own_upgrade_is_off_and_says_so(tmp_path: Path) -> None:
+    """USR2 would start a second master that nobody supervises: a line tells what to use, and the
+    one that runs serves on."""
+    made = make(tmp_path)
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        (master,) = running.children("gunicorn")
+        os.kill(master, signal.SIGUSR2)
+        running.wait_for(r"USR2: left out: it cannot work here; use: ctl reload")
+        assert running.get("/")[0] == 200
+        assert running.children("gunicorn") == [master]
 
 
 def test_where_the_new_one_cannot_serve_the_old_one_stays(tmp_path: Path) -> None:
