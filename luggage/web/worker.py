@@ -9,11 +9,9 @@ import contextlib
 import faulthandler
 import logging
 import os
-import select
 import selectors
 import signal
 import socket
-import struct
 import threading
 import time
 from collections import deque
@@ -23,7 +21,7 @@ from typing import Any
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
-from luggage.web import fileless, refusal, request_id
+from luggage.web import fileless, refusal, request_id, response, silence
 from luggage.web.calls import Calls
 from luggage.web.deadlines import Deadlines
 from luggage.web.draining import LOOK, DrainingWorker
@@ -35,7 +33,6 @@ from luggage.web.slate import Slate
 from luggage.web.timed import Timed
 from luggage.web.watch import Watch
 
-SILENCE = 30  # seconds that a client may neither send nor take anything
 FIRST = 5.0  # seconds that a new connection has a thread before it sends anything
 THREADS = 10.0  # seconds that threads of the app have to end, when all is answered
 TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -57,6 +54,7 @@ class Worker(DrainingWorker):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         fileless.install()
+        response.install()
         super().__init__(*args, **options)
         self.method_queue = Calls()
         self.slate = Slate()
@@ -111,9 +109,14 @@ class Worker(DrainingWorker):
 
     # -- connections
 
+    def accept(self, listener: Any) -> None:
+        # It may have been relieved while the main thread waited for newcomers.
+        if not (self.alive and self.slate.relieved):
+            super().accept(listener)
+
     def enqueue_req(self, conn: Any) -> None:
         if not conn.initialized:
-            _limit_silence(conn.sock)
+            silence.limit(conn.sock)
         self._queue.append(conn)
         self._hand_out()
 
@@ -149,7 +152,7 @@ class Worker(DrainingWorker):
         self.jobs.arrive(conn.job)
         try:
             if not conn.initialized and not conn.data_ready:
-                conn.data_ready = _sends(conn.sock, FIRST)
+                conn.data_ready = silence.ends(conn.sock, FIRST)
                 if not conn.data_ready:
                     return gthread._DEFER
             return super().handle(conn)
@@ -235,20 +238,6 @@ class Worker(DrainingWorker):
         with contextlib.suppress(Exception):
             self.cfg.worker_exit(self, self)
         os._exit(0)
-
-
-def _limit_silence(connection: socket.socket) -> None:
-    """Let the kernel give up on a client that is silent for SILENCE seconds."""
-    limit = struct.pack("ll", SILENCE, 0)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
-
-
-def _sends(connection: socket.socket, seconds: float) -> bool:
-    """Whether there is something to read within `seconds`. It takes no descriptor to know that."""
-    poll = select.poll()
-    poll.register(connection, select.POLLIN)
-    return bool(poll.poll(seconds * 1000))
 
 
 def _not_told(record: logging.LogRecord) -> bool:

@@ -214,6 +214,18 @@ def test_who_keeps_connections_keeps_nobody_out(made: Made) -> None:
         assert [it.result() for it in clients] == [None] * 8
 
 
+def test_an_answer_comes_in_one_piece(made: Made) -> None:
+    """Its head is not sent before its body: who reads once has both."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        with socket.create_connection(("127.0.0.1", running.port), 20) as client:
+            for _ in range(50):
+                client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                head, _, body = client.recv(65_536).partition(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200 ")
+                assert body
+
+
 def wait_for_children(running: Running) -> list[int]:
     wait_until(lambda: running.children("gunicorn"))
     return running.children("gunicorn")
