@@ -1,4 +1,4 @@
-"""gunicorn's response; its head and the first part of its body leave together.
+"""gunicorn's response, whose head and first part of a body leave together; and its date.
 
 gunicorn's own sends the head by itself: a call of the system more for each answer, a packet more,
 and one more moment at which another thread takes the interpreter's lock.
@@ -10,6 +10,7 @@ and one more moment at which another thread takes the interpreter's lock.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn import util
@@ -17,7 +18,7 @@ from gunicorn.http import wsgi
 
 JOINED = 65_536  # bytes of a part that is copied behind the head: a longer one is sent by itself
 
-_made = util.http_date
+_http_date = util.http_date
 
 
 class _Held:
@@ -34,6 +35,8 @@ class Response(wsgi.Response):
     """What `wsgi.create` makes for a request over HTTP/1."""
 
     sock: Any
+    headers_sent: bool
+    sent: int
 
     def write(self, arg: Any) -> None:
         if self.headers_sent or not isinstance(arg, bytes) or len(arg) > JOINED:
@@ -43,24 +46,37 @@ class Response(wsgi.Response):
         self.sock = held
         try:
             super().write(arg)
+            both = b"".join(held.parts)
+        except BaseException:
+            self.headers_sent, self.sent = False, 0  # nothing has left: the error may be answered
+            raise
         finally:
             self.sock = sock
-        sock.sendall(b"".join(held.parts))
+        sock.sendall(both)
 
 
 class Date:
-    """The time as the header `Date` has it, made once a second."""
+    """The time as the header `Date` has it (RFC 9110, section 5.6.7), made once a second.
 
-    def __init__(self) -> None:
-        self._last = 0, ""
+    `clock` and `timestamp` are seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.time,
+        make: Callable[[float], str] = _http_date,
+    ) -> None:
+        self._clock = clock
+        self._make = make
+        self._last: tuple[int | None, str] = None, ""
 
     def __call__(self, timestamp: float | None = None) -> str:
-        """`timestamp` in seconds since 1970; now where there is none."""
+        """Of now, where there is no `timestamp`."""
         if timestamp is not None:
-            return str(_made(timestamp))
+            return self._make(timestamp)
         second, told = self._last
-        if second != (now := int(time.time())):
-            told = str(_made(now))
+        if second != (now := int(self._clock())):
+            told = self._make(now)
             self._last = now, told
         return told
 

@@ -110,8 +110,9 @@ class Worker(DrainingWorker):
     # -- connections
 
     def accept(self, listener: Any) -> None:
-        # It may have been relieved while the main thread waited for newcomers.
-        if not (self.alive and self.slate.relieved):
+        # It may have been relieved while the main thread waited for newcomers: others take them. It
+        # is here for them alone where everything stops.
+        if not self.slate.relieved or not (self.alive or self.slate.leaving):
             super().accept(listener)
 
     def enqueue_req(self, conn: Any) -> None:

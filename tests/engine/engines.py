@@ -189,15 +189,17 @@ class Container:
         return done.stdout + done.stderr
 
     def processes(self) -> list[Process]:
-        """What runs in it, with the host's process ids, oldest first."""
+        """What runs in it, with the host's process ids; its first process first.
+
+        Process ids begin anew now and then: an older process may have the larger one.
+        """
         words = (
             ("-o", "pid,ppid,args") if self.engine.name == "docker" else ("hpid", "ppid", "args")
         )
         rows = [row.split(maxsplit=2) for row in self.engine("top", self.name, *words).splitlines()]
-        return sorted(
-            (Process(int(pid), int(parent), line) for pid, parent, line in rows[1:]),
-            key=lambda process: process.pid,
-        )
+        found = [Process(int(pid), int(parent), line) for pid, parent, line in rows[1:]]
+        inside = {process.pid for process in found}
+        return sorted(found, key=lambda process: (process.parent in inside, process.pid))
 
     def ctl(self, *words: str, options: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
         """`ctl WORDS` as an operator types it outside; `options` are those of `docker exec`."""

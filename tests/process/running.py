@@ -161,7 +161,7 @@ class Running:
             mine |= more
 
     def children(self, word: str, parent: int | None = None) -> list[int]:
-        """The pids whose command line has `word` and whose parent is `parent`, oldest first."""
+        """The pids whose command line has `word` and whose parent is `parent`, sorted."""
         parent = parent or self.process.pid
         found = []
         for pid, line in self.tree().items():
