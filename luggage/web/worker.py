@@ -110,8 +110,8 @@ class Worker(DrainingWorker):
     # -- connections
 
     def accept(self, listener: Any) -> None:
-        # It may have been relieved while the main thread waited for newcomers: others take them. It
-        # is here for them alone where everything stops.
+        # It may have been relieved while the main thread waited for newcomers: others take these,
+        # unless everything stops.
         if not self.slate.relieved or not (self.alive or self.slate.leaving):
             super().accept(listener)
 
