@@ -230,3 +230,25 @@ def test_a_restart_that_was_asked_for(made: Made, name: str) -> None:
             time.sleep(0.02)
         [new] = running.children(name)
         assert new != old
+
+
+def test_copies_of_a_loop_live_and_die_each_by_itself(made: Made) -> None:
+    """Both run at once, each with a name of its own in the log; who is killed is back alone."""
+    table(
+        made,
+        'run.Loop("loop", copies=2)',
+        loop='print("a life", os.getpid(), flush=True)\nwhile True:\n    time.sleep(60)',
+    )
+    with started(made) as running:
+        lives = {
+            number: int(running.wait_for(rf"^loop\.{number} +\| a life (\d+)")[1])
+            for number in (1, 2)
+        }
+        assert {*running.children("loop")} == {*lives.values()}
+        before = len(running.lines)
+        os.kill(lives[2], signal.SIGKILL)
+        back = running.wait_for(r"^loop\.2 +\| a life (\d+)", after=before)
+        assert {*running.children("loop")} == {lives[1], int(back[1])}
+        assert "loop.1: killed" not in running.text
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
