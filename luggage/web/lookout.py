@@ -11,13 +11,14 @@ from typing import Any
 
 from gunicorn import arbiter
 
-from luggage.web import metrics
+from luggage.web import heard, metrics
 from luggage.web.look import NEWS, TELL, Look, overdue, patience, told
 from luggage.web.slate import Served
 
 TICK = 0.1  # seconds between looks
 MOST = 0.5  # seconds that count between two looks: for longer, the master itself could not run
 DUMP = 0.5  # seconds that a worker has to write its traceback
+READ = 1.0  # seconds that the reader of such tracebacks has, before the reason of the end is told
 
 
 class Lookout(arbiter.Arbiter):
@@ -71,6 +72,12 @@ class Lookout(arbiter.Arbiter):
                 time.sleep(TICK)
                 self.reap_workers()
         super().kill_workers(sig)
+
+    def stop(self, graceful: bool = True) -> None:
+        """Stop the workers. The reason, which the master tells next, stands after their last words:
+        these come on stderr, and the log is on stdout."""
+        super().stop(graceful)
+        heard.wait(READ)
 
     def _see_out(self) -> None:
         for pid, look, worker in self.look_at_all():

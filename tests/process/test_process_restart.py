@@ -162,6 +162,38 @@ def test_a_crash_loop_of_the_web_server_ends_everything(
         assert wanted.encode() in b"".join(end)
 
 
+@contextlib.contextmanager
+def starved(pid: int) -> Iterator[None]:
+    """The process gets a little time now and then, as on a machine that is full."""
+    over = threading.Event()
+
+    def starve() -> None:
+        with contextlib.suppress(ProcessLookupError):
+            while not over.is_set():
+                os.kill(pid, signal.SIGSTOP)
+                time.sleep(0.2)
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.02)
+
+    thread = threading.Thread(target=starve)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_the_reason_of_an_end_is_last_however_late_it_is_read(made: Made) -> None:
+    """Workers' tracebacks come on one pipe and the master's words on another: they stay in order,
+    even where both wait for a supervisor that has no time."""
+    with started(made, APP_DOES="vanish") as running:
+        running.wait_for("gunicorn: exited with status 3")
+        with starved(running.process.pid):
+            assert running.wait(60) == 3
+        assert b"Reason: no worker has become ready" in running.lines[-1]
+
+
 def test_orphans_are_adopted_and_reaped(made: Made) -> None:
     """Twenty processes whose parents died leave no zombie, PID 1 or not."""
     with started(made, LOOP_DOES="orphans") as running:
