@@ -20,7 +20,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["start"]:
         # What the web server imports takes longest, and executing this anew would import all of
         # the below twice. So these two come first.
-        from luggage.run import handover, warm
+        from luggage.run.start import handover, warm
 
         warm.begin(os.environ, [sys.executable, "-I", "-m", "luggage", "gunicorn"])
         handover.claim_early(os.environ)

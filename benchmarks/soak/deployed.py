@@ -20,7 +20,7 @@ import tree
 from place import Place
 
 from luggage.errors import LuggageError
-from luggage.run import caller
+from luggage.run.operate import caller
 
 WEB = "gunicorn"
 WORKERS = 2

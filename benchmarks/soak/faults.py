@@ -421,7 +421,7 @@ FAULTS = (
     Fault("full, kill master", while_full(killer(WEB)), MASTER, deaths=1),
     Fault("full, kill loop", while_full(killer("beating")), QUICK),
     Fault("log not read", stall_log, QUICK, rounds=USUAL),
-    # Those who print wait for a second (luggage/run/pressure.py), and then no more.
+    # Those who print wait for a second (luggage/run/log/pressure.py), and then no more.
     Fault("log flooded, not read", flood_log, MASTER, rounds=USUAL),
     Fault("300 orphans", orphans, WORKER),
     # As many as there are places: each gives its own to the next after a second.

@@ -13,7 +13,7 @@ from luggage.crypto import Secret
 from luggage.crypto.keys import Bundle
 from luggage.errors import LuggageError, all_wrong
 from luggage.proof import serial
-from luggage.run import kin
+from luggage.run.kernel import kin
 
 MAIN_OK = True
 

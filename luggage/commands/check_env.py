@@ -14,8 +14,12 @@ from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
 from luggage.errors import LuggageError, together
-from luggage.run import claim, plan, private, proven, table
-from luggage.run.entries import Entry
+from luggage.run import claim
+from luggage.run.kernel import private
+from luggage.run.start import proven
+from luggage.run.table import plan
+from luggage.run.table.entries import Entry
+from luggage.run.table.processes import Process, expand
 
 MAIN_OK = True
 
@@ -84,17 +88,17 @@ def examine(
     return 0
 
 
-def _named(processes: Sequence[Entry], commands: Collection[str]) -> Sequence[table.Process]:
+def _named(processes: Sequence[Entry], commands: Collection[str]) -> Sequence[Process]:
     """What the table asks for, where something else is wrong; nothing where itself is."""
     with contextlib.suppress(LuggageError):
-        return table.expand(processes, os.environ, commands)
+        return expand(processes, os.environ, commands)
     return []
 
 
-def _failed(checks: Sequence[table.Process]) -> list[LuggageError]:
+def _failed(checks: Sequence[Process]) -> list[LuggageError]:
     """Run the checks; those that fail, and what they print goes to stderr."""
-    from luggage.run.output import Output  # noqa: PLC0415 - for a table that has checks
-    from luggage.run.steps import Steps  # noqa: PLC0415
+    from luggage.run.log.output import Output  # noqa: PLC0415 - for a table that has checks
+    from luggage.run.start.steps import Steps  # noqa: PLC0415
 
     def write(data: bytes) -> None:
         with contextlib.suppress(OSError):

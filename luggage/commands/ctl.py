@@ -12,7 +12,7 @@ from luggage.board import LEVELS
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.errors import UsageError
-from luggage.run import caller
+from luggage.run.operate import caller
 
 MAIN_OK = True
 

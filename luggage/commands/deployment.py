@@ -12,7 +12,7 @@ from pathlib import Path
 from luggage.errors import LuggageError
 from luggage.proof.manifest import FILE as MANIFEST
 
-PEX = "PEX"  # luggage/run/proven.py
+PEX = "PEX"  # luggage/run/start/proven.py
 
 
 @dataclass(frozen=True)

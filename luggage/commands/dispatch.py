@@ -20,9 +20,9 @@ from luggage.errors import LuggageError, UsageError
 
 MARKER = "MAIN_OK"
 GENERIC = "luggage.commands"
-SUPERVISOR = "LUGGAGE_SUPERVISOR"  # luggage/run/kin.py
-WARM = "LUGGAGE_WARM"  # luggage/run/warm.py
-METRICS = "PROMETHEUS_MULTIPROC_DIR"  # luggage/run/metered.py
+SUPERVISOR = "LUGGAGE_SUPERVISOR"  # luggage/run/kernel/kin.py
+WARM = "LUGGAGE_WARM"  # luggage/run/start/warm.py
+METRICS = "PROMETHEUS_MULTIPROC_DIR"  # luggage/run/start/metered.py
 _KEYS = ("lugkey", "lugbundle", "lugsign")
 
 
@@ -159,14 +159,14 @@ def _is_early() -> bool:
 def _metered() -> None:
     """What the command imports may count: where the supervisor looks, and without danger."""
     if _is_early() or os.environ.get(METRICS):
-        from luggage.run import metered  # noqa: PLC0415 - for what a supervisor has started alone
+        from luggage.run.start import metered  # noqa: PLC0415 - for what a supervisor has started alone
 
         metered.heed(os.environ, early=_is_early())
 
 
 def _turn() -> list[str]:
     """The arguments of a command that was started before its turn, when that has come."""
-    from luggage.run import warm  # noqa: PLC0415 - for the web server alone
+    from luggage.run.start import warm  # noqa: PLC0415 - for the web server alone
 
     return warm.wait(os.environ)
 

@@ -17,7 +17,7 @@ from luggage.configfile import batch, grammar, sheet, unlock, write
 from luggage.crypto import Secret, sources
 from luggage.crypto.envelope import Context, Typed
 from luggage.errors import LuggageError, all_wrong
-from luggage.run import handover
+from luggage.run.start import handover
 
 MAIN_OK = True
 

@@ -10,7 +10,8 @@ from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.start import Openable
 from luggage.errors import UsageError
-from luggage.run import claim, listen, settings
+from luggage.run import claim, settings
+from luggage.run.kernel import listen
 from luggage.web import memory
 from luggage.web.victims import Victims
 

@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
 def _is_stopped() -> bool:
     """Whether the supervisor says that the web server is stopped because somebody wanted that."""
     from luggage.errors import LuggageError  # noqa: PLC0415
-    from luggage.run import caller  # noqa: PLC0415
+    from luggage.run.operate import caller  # noqa: PLC0415
 
     try:
         _, connection = caller.find(os.environ)

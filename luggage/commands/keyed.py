@@ -12,7 +12,7 @@ from luggage.commands import words
 from luggage.configfile import unlock
 from luggage.configfile.unlock import Given
 from luggage.crypto import sources
-from luggage.run import kin
+from luggage.run.kernel import kin
 
 
 def given(environ: MutableMapping[str, str]) -> Given:

@@ -12,8 +12,9 @@ from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
 from luggage.crypto.sources import CREDENTIALS, DESCRIPTOR
 from luggage.errors import UsageError
-from luggage.run import claim, private
-from luggage.run.oneoff import foreground
+from luggage.run import claim
+from luggage.run.kernel import private
+from luggage.run.start.oneoff import foreground
 
 MAIN_OK = True
 

@@ -11,7 +11,7 @@ from luggage.commands.deployment import current
 from luggage.configfile import signingkey, write
 from luggage.errors import LuggageError
 from luggage.proof import seal, signature
-from luggage.run import kin
+from luggage.run.kernel import kin
 
 MAIN_OK = True
 

@@ -9,7 +9,7 @@ from luggage.commands.deployment import current
 from luggage.configfile import signingkey
 from luggage.crypto import names
 from luggage.errors import UsageError
-from luggage.run import kin
+from luggage.run.kernel import kin
 
 MAIN_OK = True
 

@@ -13,26 +13,15 @@ from luggage import board
 from luggage.commands.arguments import Words
 from luggage.commands.deployment import current
 from luggage.commands.dispatch import find
-from luggage.run import (
-    claim,
-    early,
-    first,
-    handover,
-    inherit,
-    kin,
-    listen,
-    metered,
-    places,
-    plan,
-    private,
-    proven,
-    state,
-    table,
-    warm,
-)
+from luggage.run import claim
 from luggage.run import settings as typed
-from luggage.run.entries import Entry
-from luggage.run.writer import Writer
+from luggage.run.kernel import kin, listen, private
+from luggage.run.log import early
+from luggage.run.log.writer import Writer
+from luggage.run.start import first, handover, inherit, metered, proven, state, warm
+from luggage.run.table import places, plan
+from luggage.run.table.entries import Entry
+from luggage.run.table.processes import Process
 from luggage.web import asking, version
 
 EXAMPLES = """\
@@ -185,18 +174,18 @@ def _waiting(stack: contextlib.ExitStack, *, wanted: bool) -> warm.Waiting | Non
     return waiting
 
 
-def _command(process: table.Process) -> list[str]:
+def _command(process: Process) -> list[str]:
     return current().command(process.command, *process.arguments)
 
 
 def _steps(
-    wanted: Sequence[table.Process], server: typed.Server, rooms: private.Private, write: Writer
+    wanted: Sequence[Process], server: typed.Server, rooms: private.Private, write: Writer
 ) -> int | None:
     """Run checks and releases, if there are any; the exit status where that is all."""
     if all(process.stays for process in wanted):
         return None
-    from luggage.run import steps  # noqa: PLC0415 - where there are none, nobody waits
-    from luggage.run.output import Output  # noqa: PLC0415
+    from luggage.run.log.output import Output  # noqa: PLC0415
+    from luggage.run.start import steps  # noqa: PLC0415 - where there are none, nobody waits
 
     kin.adopt_orphans()
     output = Output(write, [process.name for process in wanted], server.log_format)

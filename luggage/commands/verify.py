@@ -15,7 +15,7 @@ from luggage.configfile import keyfile, write
 from luggage.crypto.signing import VerifyKey
 from luggage.errors import LuggageError, UsageError, all_wrong
 from luggage.proof import seal
-from luggage.run import kin
+from luggage.run.kernel import kin
 from luggage.seal import artifact, configuration, verify
 from luggage.seal.artifact import Artifact
 from luggage.seal.verify import Given, Verdict, Wanted

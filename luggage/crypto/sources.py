@@ -119,7 +119,7 @@ def _is_no_key(path: str) -> bool:
 
 
 def _from_descriptor(number: str) -> KeyText:
-    """The key in the sealed memory file that the first process made (luggage.run.handover).
+    """The key in the sealed memory file that the first process made (luggage.run.start.handover).
 
     After a colon, the file's name holds the source that the key was read from, once.
     """

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from luggage.run.entries import Check, Cron, Loop, Release, Web
-    from luggage.run.handover import claim
-    from luggage.run.heart import beat
+    from luggage.run.kernel.heart import beat
+    from luggage.run.start.handover import claim
+    from luggage.run.table.entries import Check, Cron, Loop, Release, Web
 
 __all__ = ["Check", "Cron", "Loop", "Release", "Web", "beat", "claim"]
 
-_MODULES = {"beat": "heart", "claim": "handover"}  # all else is what a table is written with
+_MODULES = {"beat": "kernel.heart", "claim": "start.handover"}
+_TABLE = "table.entries"  # all else is what a table is written with
 
 
 def __getattr__(name: str) -> object:
@@ -20,6 +21,6 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module  # noqa: PLC0415
 
-    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, 'entries')}"), name)
+    value = getattr(import_module(f"{__name__}.{_MODULES.get(name, _TABLE)}"), name)
     globals()[name] = value
     return value

@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Any
 
 from luggage import board
-from luggage.run import layout, settings
+from luggage.run import settings
+from luggage.run.log import layout
 
 OUT = 1  # sys.stdout may be another file, or none, and is not to be entered twice
 OWN = ("gunicorn.error", "gunicorn.access")

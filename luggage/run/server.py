@@ -17,7 +17,8 @@ from gunicorn.app.base import BaseApplication
 from gunicorn.errors import AppImportError, HaltServer
 
 from luggage.errors import LuggageError
-from luggage.run import heart, kin, listen, logs
+from luggage.run import logs
+from luggage.run.kernel import heart, kin, listen
 from luggage.web import metrics
 from luggage.web.access import AccessLogger
 from luggage.web.arbiter import Arbiter

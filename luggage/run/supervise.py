@@ -19,24 +19,26 @@ from luggage.board import VARIABLE as BOARD
 from luggage.board import Board
 from luggage.crypto.sources import DESCRIPTOR as KEY
 from luggage.errors import LuggageError
-from luggage.run import inherit, kin, settings
-from luggage.run.closed import Closed
-from luggage.run.control import Control
-from luggage.run.leaving import Leaving
-from luggage.run.listen import VARIABLE as LISTEN
-from luggage.run.management import Management
-from luggage.run.monitor import Monitor
-from luggage.run.notify import Notify
-from luggage.run.operating import Operating
-from luggage.run.orphans import Orphans
-from luggage.run.output import Output
-from luggage.run.pressure import Pressure
-from luggage.run.private import Private
-from luggage.run.receiver import Tolerant, guarded
-from luggage.run.reload import Reload
-from luggage.run.system import Overall
-from luggage.run.table import Process
-from luggage.run.writer import Writer
+from luggage.run import settings
+from luggage.run.kernel import kin
+from luggage.run.kernel.listen import VARIABLE as LISTEN
+from luggage.run.kernel.notify import Notify
+from luggage.run.kernel.orphans import Orphans
+from luggage.run.kernel.private import Private
+from luggage.run.life.monitor import Monitor
+from luggage.run.life.receiver import Tolerant, guarded
+from luggage.run.life.reload import Reload
+from luggage.run.log.output import Output
+from luggage.run.log.pressure import Pressure
+from luggage.run.log.writer import Writer
+from luggage.run.operate.closed import Closed
+from luggage.run.operate.control import Control
+from luggage.run.operate.leaving import Leaving
+from luggage.run.operate.operating import Operating
+from luggage.run.operate.system import Overall
+from luggage.run.pages.management import Management
+from luggage.run.start import inherit
+from luggage.run.table.processes import Process
 
 HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CHECK = 0.5  # seconds between looks at the state folder

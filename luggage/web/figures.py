@@ -128,7 +128,7 @@ class Figures:
         return self._map
 
     def _tell(self, error: OSError) -> None:
-        # Before its turn, a process has no place for files (luggage/run/metered.py).
+        # Before its turn, a process has no place for files (luggage/run/start/metered.py).
         if os.getpid() not in _told and not str(self._path).startswith(os.devnull):
             _told.add(os.getpid())
             # Not by logging: a handler may count its lines with what is locked here.

@@ -1,9 +1,9 @@
 """What happens to requests and workers → figures for Prometheus, in files of each process.
 
 The files are those of prometheus_client's multiprocess mode, so what the app counts with that
-library lies beside them and is shown with them (luggage/run/exposition.py). The library itself is
-not imported here: it would add 12 ms to a start. No function here raises, and without a folder none
-does anything.
+library lies beside them and is shown with them (luggage/run/pages/exposition.py). The library
+itself is not imported here: it would add 12 ms to a start. No function here raises, and without a
+folder none does anything.
 """
 
 from __future__ import annotations

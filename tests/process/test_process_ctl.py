@@ -19,7 +19,7 @@ from operated import ctl
 from running import PACKAGE, Made, Running, free_port, make, started
 from tables import table
 
-from luggage.run import caller
+from luggage.run.operate import caller
 
 
 def states(made: Made) -> dict[str, dict]:

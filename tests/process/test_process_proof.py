@@ -67,8 +67,8 @@ def test_a_signed_one_starts_with_its_verify_key(packed: Packed) -> None:
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "not-yet-loaded": (
-        lambda site: (site / "luggage/run/page.py").write_bytes(b"\n"),
-        "luggage/run/page.py: changed",
+        lambda site: (site / "luggage/run/pages/page.py").write_bytes(b"\n"),
+        "luggage/run/pages/page.py: changed",
     ),
     "missing": (lambda site: (site / "luggage/proof/serial.py").unlink(), "serial.py: missing"),
     "planted": (lambda site: (site / PACKAGE / "more.py").touch(), "more.py: was not packed"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from luggage.board import LEVELS
 from luggage.errors import LuggageError
-from luggage.run.states import State
+from luggage.run.life.states import State
 
 NOW = 1_790_000_000.0
 EVIL = '<script>document.title = "taken"</script>'

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from luggage.commands import start
-from luggage.run import leaving, stopping
-from luggage.run.monitor import Monitor
+from luggage.run.life import stopping
+from luggage.run.life.monitor import Monitor
+from luggage.run.operate import leaving
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 ENOUGH = 80  # seconds, beside DRAIN_DELAY

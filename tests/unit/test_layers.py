@@ -18,6 +18,7 @@ SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CONTRACTS = {it["name"]: it for it in SETTINGS["tool"]["importlinter"]["contracts"]}
 ISLANDS = "the run island never imports the pack island"
 ROOMS = "rooms stand on the rooms below them"
+WITHIN = "within run, what is above imports what is below"
 
 
 @pytest.fixture
@@ -79,7 +80,10 @@ def test_every_room_has_its_layer() -> None:
         ("luggage/proof/manifest.py", "import luggage.web", ROOMS),
         ("luggage/errors.py", "def late() -> None:\n    import luggage.crypto", ROOMS),
         ("luggage/new.py", "", ROOMS),
-        ("luggage/run/table.py", "import subprocess", "each island has one place that starts"),
+        ("luggage/run/server.py", "import subprocess", "each island has one place that starts"),
+        ("luggage/run/kernel/kin.py", "import luggage.run.settings", WITHIN),
+        ("luggage/run/life/child.py", "import luggage.run.pages.page", WITHIN),
+        ("luggage/run/new.py", "", WITHIN),
         ("luggage/web/worker.py", "import flask", "the infrastructure knows nothing of"),
         ("example_app/page.py", "import luggage.errors", "the product knows nothing of how it"),
     ],

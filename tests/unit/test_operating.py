@@ -10,8 +10,8 @@ import pytest
 from twisted.internet.task import Clock
 
 from luggage.errors import LuggageError
-from luggage.run.operating import Operating
-from luggage.run.states import State
+from luggage.run.life.states import State
+from luggage.run.operate.operating import Operating
 
 LOOP = State("loop", "loop", "running", 5, 0.0, 1, False, None, None, None, False)
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from systems import Standing
 
-from luggage.run import answers
-from luggage.run.answers import Answer, Answers, Asked
-from luggage.run.exposition import Exposition
+from luggage.run.pages import answers
+from luggage.run.pages.answers import Answer, Answers, Asked
+from luggage.run.pages.exposition import Exposition
 
 
 class Desk:

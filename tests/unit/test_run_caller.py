@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from luggage.errors import LuggageError
-from luggage.run import caller
+from luggage.run.operate import caller
 
 Answer = Callable[[socket.socket], object]
 
@@ -140,7 +140,7 @@ def test_none_anywhere_says_how_to_name_one(tmp_path: Path) -> None:
 ASKING = """
 import sys
 from luggage.errors import LuggageError
-from luggage.run import caller
+from luggage.run.operate import caller
 try:
     caller.find({"TMPDIR": sys.argv[1]}, usual=sys.argv[1], memory=sys.argv[1])
 except LuggageError as error:

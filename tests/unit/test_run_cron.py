@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from luggage.run import cron
-from luggage.run.cron import Rhythm
+from luggage.run.table import cron
+from luggage.run.table.cron import Rhythm
 
 
 def unix(text: str) -> int:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from luggage.run.exposition import Exposition, Facts
-from luggage.run.states import State
+from luggage.run.life.states import State
+from luggage.run.pages.exposition import Exposition, Facts
 from luggage.web import metrics
 from luggage.web.figures import Figures, entries
 

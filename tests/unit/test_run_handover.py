@@ -11,7 +11,7 @@ import pytest
 
 from luggage import crypto
 from luggage.crypto import sources
-from luggage.run import handover
+from luggage.run.start import handover
 
 PROGRAM = """\
 import ctypes, os, sys
@@ -177,7 +177,7 @@ def test_sources_that_differ_are_refused(tmp_path: Path) -> None:
 EARLY = """\
 import os, sys
 from luggage.crypto import SecretError
-from luggage.run import handover
+from luggage.run.start import handover
 handover.claim_early(os.environ)
 sys.stdin.close()
 try:

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from luggage import run
-from luggage.run import heart, inherit
-from luggage.run.heart import GAP, LOOK, Heart
-from luggage.run.private import Room
-from luggage.run.table import Process
+from luggage.run.kernel import heart
+from luggage.run.kernel.heart import GAP, LOOK, Heart
+from luggage.run.kernel.private import Room
+from luggage.run.start import inherit
+from luggage.run.table.processes import Process
 
 
 @pytest.fixture

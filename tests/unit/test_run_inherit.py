@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from luggage.run import inherit
-from luggage.run.table import Process
+from luggage.run.start import inherit
+from luggage.run.table.processes import Process
 
 ENVIRON = {
     "APP": "1",

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luggage.run import layout
-from luggage.run.stamp import stamp
+from luggage.run.log import layout
+from luggage.run.log.stamp import stamp
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 from test_run_monitor import Reactor, World
 
-from luggage.run.leaving import PATIENCE, Leaving
-from luggage.run.monitor import Monitor
-from luggage.run.output import Output
-from luggage.run.table import Process
+from luggage.run.life.monitor import Monitor
+from luggage.run.log.output import Output
+from luggage.run.operate.leaving import PATIENCE, Leaving
+from luggage.run.table.processes import Process
 
 DRAIN = 20.0
 

@@ -14,13 +14,13 @@ from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
-from luggage.run import ending
-from luggage.run.child import Child
-from luggage.run.monitor import Monitor
-from luggage.run.output import Output
-from luggage.run.private import Private
-from luggage.run.receiver import Tolerant, guarded
-from luggage.run.table import Process
+from luggage.run.kernel import ending
+from luggage.run.kernel.private import Private
+from luggage.run.life.child import Child
+from luggage.run.life.monitor import Monitor
+from luggage.run.life.receiver import Tolerant, guarded
+from luggage.run.log.output import Output
+from luggage.run.table.processes import Process
 
 
 @dataclass

@@ -9,13 +9,13 @@ import pytest
 from test_run_monitor import Reactor, World
 
 from luggage.errors import LuggageError
-from luggage.run.child import Child
-from luggage.run.cron import parse
-from luggage.run.monitor import Monitor
-from luggage.run.output import Output
-from luggage.run.reload import Reload
-from luggage.run.states import STATES
-from luggage.run.table import Process
+from luggage.run.life.child import Child
+from luggage.run.life.monitor import Monitor
+from luggage.run.life.reload import Reload
+from luggage.run.life.states import STATES
+from luggage.run.log.output import Output
+from luggage.run.table.cron import parse
+from luggage.run.table.processes import Process
 
 NAMES = ("gunicorn", "loop", "tick")
 STEPS = 60

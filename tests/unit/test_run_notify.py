@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from luggage.run.notify import Notify, interval
+from luggage.run.kernel.notify import Notify, interval
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 from test_run_monitor import Reactor, World
 
 from luggage.errors import LuggageError
-from luggage.run.monitor import Monitor
-from luggage.run.output import Output
-from luggage.run.states import State
-from luggage.run.table import Process
+from luggage.run.life.monitor import Monitor
+from luggage.run.life.states import State
+from luggage.run.log.output import Output
+from luggage.run.table.processes import Process
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luggage.run.output import PIECE, Lines, Output
+from luggage.run.log.output import PIECE, Lines, Output
 
 
 def collect(chunks: list[bytes]) -> list[tuple[bool, bytes]]:

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from systems import EVIL, LOOP, NOW, VERSION, WEB, Standing
 
-from luggage.run import page
+from luggage.run.pages import page
 
 TAGS = {
     *("html", "head", "meta", "title", "link", "style", "body", "header", "main"),

@@ -8,8 +8,9 @@ import environ as environ_config
 import pytest
 
 from luggage.errors import LuggageError
-from luggage.run import places, settings
-from luggage.run.table import Process
+from luggage.run import settings
+from luggage.run.table import places
+from luggage.run.table.processes import Process
 
 WEB = Process("gunicorn", "gunicorn", kind="web")
 OTHER = Process("standin", "standin", port="STANDIN_PORT")

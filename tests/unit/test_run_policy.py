@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from luggage.run.policy import History
+from luggage.run.life.policy import History
 
 
 def lives(*lasted: float, ready: bool = True) -> tuple[History, list[float]]:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from twisted.internet.task import Clock
 
-from luggage.run.pressure import FEW, PATIENCE, REST, STEP, Pressure
-from luggage.run.writer import Writer
+from luggage.run.log.pressure import FEW, PATIENCE, REST, STEP, Pressure
+from luggage.run.log.writer import Writer
 
 LIMIT = 400_000  # bytes
 PIPE = 65_536

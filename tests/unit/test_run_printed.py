@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from luggage.run.output import Lines, Output
-from luggage.run.printed import PIECE, WHOLE, Json
+from luggage.run.log.output import Lines, Output
+from luggage.run.log.printed import PIECE, WHOLE, Json
 
 NOW = 1_795_181_129.1239
 TIME = "2026-11-20T13:25:29.123Z"

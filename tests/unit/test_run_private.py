@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from luggage.errors import LuggageError
-from luggage.run.private import Room, private, temporary
+from luggage.run.kernel.private import Room, private, temporary
 
 
 @pytest.fixture

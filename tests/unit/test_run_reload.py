@@ -9,12 +9,12 @@ import pytest
 from test_run_monitor import Reactor, World
 
 from luggage.errors import LuggageError
-from luggage.run.child import Child
-from luggage.run.monitor import Monitor
-from luggage.run.output import Output
-from luggage.run.reload import PATIENCE, Reload
-from luggage.run.states import State
-from luggage.run.table import Process
+from luggage.run.life.child import Child
+from luggage.run.life.monitor import Monitor
+from luggage.run.life.reload import PATIENCE, Reload
+from luggage.run.life.states import State
+from luggage.run.log.output import Output
+from luggage.run.table.processes import Process
 
 
 @dataclass

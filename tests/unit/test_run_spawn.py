@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from luggage.run.spawn import spawn
+from luggage.run.kernel.spawn import spawn
 
 PROGRAM = """\
 import json, os, signal

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from luggage.errors import LuggageError
-from luggage.run import listen, private, state
+from luggage.run.kernel import listen, private
+from luggage.run.start import state
 
 
 def mode(path: Path) -> int:
@@ -55,7 +56,7 @@ def test_what_a_killed_one_has_left_is_swept(tmp_path: Path) -> None:
 UNTIDY = """
 import os, sys
 from pathlib import Path
-from luggage.run import state
+from luggage.run.start import state
 if os.getuid() == 0:  # whom no rights stop
     os.setuid(65534)
 environ = {"LUGGAGE_RUN": sys.argv[1]}

@@ -10,8 +10,8 @@ import pytest
 
 from luggage import board
 from luggage.errors import LuggageError
-from luggage.run.states import State
-from luggage.run.system import Overall
+from luggage.run.life.states import State
+from luggage.run.operate.system import Overall
 
 LOOP = State("loop", "loop", "running", 5, 0.0, 1, False, None, None, None, False)
 WEB = replace(LOOP, name="gunicorn", kind="web", pid=4)

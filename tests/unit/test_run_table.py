@@ -8,10 +8,9 @@ import pytest
 
 from luggage import run
 from luggage.errors import LuggageError
-from luggage.run import table
-from luggage.run.cron import Rhythm
-from luggage.run.entries import Entry
-from luggage.run.table import Process
+from luggage.run.table.cron import Rhythm
+from luggage.run.table.entries import Entry
+from luggage.run.table.processes import Process, expand
 
 COMMANDS = {"gunicorn", "loop", "standin", "luggage"}
 DEADLINES = ("--deadline", "20", "--deadline", "/reports/=300", "--deadline", "/stream/=0")
@@ -20,7 +19,7 @@ DEADLINES = ("--deadline", "20", "--deadline", "/reports/=300", "--deadline", "/
 def test_every_entry_becomes_processes_in_order() -> None:
     """Web gets its app as argument; copies are numbered; a single one is not."""
     asked = (run.Loop("standin"), run.Web("a.b:app"), run.Loop("loop", copies=2))
-    assert table.expand(asked, {}, COMMANDS) == [
+    assert expand(asked, {}, COMMANDS) == [
         Process("standin", "standin"),
         Process("gunicorn", "gunicorn", ("a.b:app",), kind="web", beat=10, grace=math.inf),
         Process("loop.1", "loop"),
@@ -36,7 +35,7 @@ def test_what_ends_comes_with_what_stays() -> None:
         run.Cron("luggages", every="1d", at="03:30"),
         run.Web("a.b:app", deadline=20, deadlines={"/reports/": 300, "/stream/": 0}),
     )
-    found = table.expand(asked, {}, COMMANDS | {"luggages"})
+    found = expand(asked, {}, COMMANDS | {"luggages"})
     assert found == [
         Process("loop", "loop", kind="check", key=False),
         Process("standin", "standin", kind="release"),
@@ -62,7 +61,7 @@ def test_mistakes_in_what_ends_are_told_as_well() -> None:
         run.Release("nobody"),
     )
     with pytest.raises(LuggageError) as caught:
-        table.expand(asked, {}, COMMANDS)
+        expand(asked, {}, COMMANDS)
     assert caught.value.message.splitlines() == [
         "process 'loop': every '1w': not a number of s, m, h or d, such as 30s or 1h",
         "process 'standin': at '03:30': only where it is due every so many days, such as 1d",
@@ -82,7 +81,7 @@ def test_mistakes_in_what_ends_are_told_as_well() -> None:
 )
 def test_a_life_has_time_for_its_first_beat(asked: run.Loop, grace: float) -> None:
     """Half a minute, or what was asked for, but never less than a beat."""
-    [process] = table.expand((asked,), {}, COMMANDS)
+    [process] = expand((asked,), {}, COMMANDS)
     assert (process.beat, process.grace) == (asked.beat, grace)
 
 
@@ -97,7 +96,7 @@ def test_a_life_has_time_for_its_first_beat(asked: run.Loop, grace: float) -> No
 def test_unless(environ: dict[str, str], names: list[str]) -> None:
     """A loop is left out where its variable holds something; an empty one counts as not set."""
     asked = (run.Loop("loop"), run.Loop("standin", unless="API_URL"))
-    assert [process.name for process in table.expand(asked, environ, COMMANDS)] == names
+    assert [process.name for process in expand(asked, environ, COMMANDS)] == names
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -113,7 +112,7 @@ def test_all_mistakes_are_told_at_once() -> None:
         run.Loop("gunicorn", grace=5),
     )
     with pytest.raises(LuggageError) as caught:
-        table.expand(asked, {}, COMMANDS)
+        expand(asked, {}, COMMANDS)
     assert caught.value.message.splitlines() == [
         "process 'gunicorn': app 'no app' is not of the form package.module:name",
         "process 'loop': 0 copies, at least 1 is needed",
@@ -131,9 +130,7 @@ def test_all_mistakes_are_told_at_once() -> None:
 def test_a_mistake_is_told_where_unless_would_hide_it() -> None:
     """What is wrong on one machine is wrong on all."""
     with pytest.raises(LuggageError, match="no such command"):
-        table.expand(
-            (run.Loop("loop"), run.Loop("nobody", unless="API_URL")), {"API_URL": "x"}, COMMANDS
-        )
+        expand((run.Loop("loop"), run.Loop("nobody", unless="API_URL")), {"API_URL": "x"}, COMMANDS)
 
 
 @pytest.mark.parametrize(
@@ -143,4 +140,4 @@ def test_a_mistake_is_told_where_unless_would_hide_it() -> None:
 def test_nothing_to_start_is_an_error(asked: tuple[Entry, ...]) -> None:
     """A supervisor of nothing would wait for ever."""
     with pytest.raises(LuggageError, match="process table: nothing to start"):
-        table.expand(asked, {"API_URL": "x"}, COMMANDS)
+        expand(asked, {"API_URL": "x"}, COMMANDS)

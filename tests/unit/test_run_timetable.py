@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 from test_run_monitor import Reactor, World
 
-from luggage.run.cron import Rhythm
-from luggage.run.monitor import Monitor
-from luggage.run.output import Output
-from luggage.run.table import Process
+from luggage.run.life.monitor import Monitor
+from luggage.run.log.output import Output
+from luggage.run.table.cron import Rhythm
+from luggage.run.table.processes import Process
 
 NOON = 1_774_785_600.0  # 2026-03-29 12:00:00Z
 

@@ -16,14 +16,15 @@ from pathlib import Path
 
 import pytest
 
-from luggage.run import kin, warm
+from luggage.run.kernel import kin
+from luggage.run.start import warm
 
 ROOT = str(Path(__file__).resolve().parent.parent.parent)
 PROGRAM = """\
 import json, os, sys
 sys.path.insert(0, {root!r})
 print("an import talks")
-from luggage.run import warm
+from luggage.run.start import warm
 before = dict(os.environ)
 words = warm.wait(os.environ)
 print("its turn")
@@ -143,7 +144,7 @@ def test_it_dies_with_its_supervisor(tmp_path: Path) -> None:
     """Also where that is killed, and has not executed itself anew yet."""
     program = (
         "import os, sys, time; sys.path.insert(0, sys.argv[1])\n"
-        "from luggage.run import warm; environ = {}\n"
+        "from luggage.run.start import warm; environ = {}\n"
         "warm.begin(environ, [sys.executable, '-I', '-c', sys.argv[2]])\n"
         "print(environ[warm.VARIABLE].partition(':')[0], flush=True); time.sleep(60)\n"
     )

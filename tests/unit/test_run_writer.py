@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from luggage.run.output import Output
-from luggage.run.writer import Writer
+from luggage.run.log.output import Output
+from luggage.run.log.writer import Writer
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from luggage.run import layout
+from luggage.run.log import layout
 from luggage.web.access import line
 from luggage.web.escaped import bare, escaped
 

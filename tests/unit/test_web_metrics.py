@@ -180,7 +180,7 @@ with open(folder + "/filler", "wb") as filler:
     os.posix_fallocate(filler.fileno(), 0, 24_576)  # leaves ten pages
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
-from luggage.run import metered
+from luggage.run.start import metered
 from luggage.web import figures, metrics
 figures.AGAIN = 0.0
 if mended == "mended":
@@ -228,7 +228,7 @@ def test_a_full_disk_does_not_end_a_process(tmp_path: Path, mended: str) -> None
 
 EARLY = """
 import os, sys
-from luggage.run import metered
+from luggage.run.start import metered
 metered.heed(os.environ, early=True)
 import prometheus_client
 counter = prometheus_client.Counter("app_things", "Things.")

@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 FORKS = """
 import os, sys
-from luggage.run import kin
+from luggage.run.kernel import kin
 from luggage.web.victims import Victims
 
 def score(pid):

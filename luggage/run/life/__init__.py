@@ -1,0 +1,1 @@
+"""Process definitions → processes that live, die, are begun again and end in order."""

@@ -1,0 +1,213 @@
+"""One life of a process: what it prints, whether it became ready, how it ended → its monitor."""
+
+# Twisted's untyped classes are extended here, and its names are kept.
+# mypy: disable-error-code="misc"
+# ruff: noqa: N802, N803
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any
+
+from twisted.internet import error, protocol
+
+from luggage.run.kernel import kin
+from luggage.run.kernel.heart import Heart
+from luggage.run.kernel.private import Room
+from luggage.run.start.inherit import READY
+
+PIPE = 128  # reads of 8 KiB: more than any pipe holds
+GONE = (ProcessLookupError, PermissionError)  # or what is there has become another user's
+
+
+class Child(protocol.ProcessProtocol):
+    """One life of one process: its output, whether it became ready, and how it ended.
+
+    It has a `heart` where it beats. `ready` is the descriptor on which it tells that it is; None
+    where it does not. `since` is the time of its start, by `clock`, and `begin` starts it. Where a
+    life is not the current one of its process, `on_ready` and `on_exit` are told of it, the latter
+    in words. `why` stands before the words of its end. `room` is what it has for itself.
+    """
+
+    def __init__(
+        self, monitor: Any, name: str, ready: int | None, clock: Any, heart: Heart | None = None
+    ) -> None:
+        self.monitor = monitor
+        self.name = name
+        self.heart = heart
+        self.ready = ready is None
+        self.clock = clock
+        self.since: float = clock.seconds()
+        self.asked = False
+        self.why = ""
+        self.on_ready: Callable[[], None] | None = None
+        self.on_exit: Callable[[str], None] | None = None
+        self.begin: Callable[[], None] = lambda: None
+        self.room = Room()
+        self._group = 0
+        self._first = 0  # its pid, which Twisted forgets when it is gone
+        self._orphans: Any = None
+        self._ready = ready
+        self._lines = {number: monitor.output.stream() for number in (1, 2)}
+        self._calls: list[Any] = []
+
+    @property
+    def pid(self) -> int | None:
+        """None where it could not be started, or is gone."""
+        return self.transport.pid if self.transport is not None else None
+
+    @property
+    def lived(self) -> float:
+        """Seconds."""
+        return float(self.clock.seconds() - self.since)
+
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call `call` then, unless this life has ended."""
+        self._calls.append(self.clock.callLater(seconds, call))
+
+    @property
+    def tells(self) -> bool:
+        """Whether it tells when it has started."""
+        return self._ready is not None or self.heart is not None
+
+    def over(self) -> None:
+        """This life has ended: nothing more is called."""
+        if self.heart is not None:
+            self.heart.close()
+        for call in self._calls:
+            if call.active():
+                call.cancel()
+
+    def ask(self, seconds: float) -> None:
+        """Send TERM, once; after `seconds` it is killed, with its group."""
+        if self.asked:
+            return
+        self.asked = True
+        self.send("TERM")
+
+        def too_long() -> None:
+            self.monitor.say(f"{self.name}: still runs {seconds:.0f} s after TERM: killed")
+            self.kill()
+
+        self.later(seconds, too_long)
+
+    def send(self, number: str | int) -> None:
+        """Send it a signal, where it is there still; of some Twisted knows the names as well."""
+        if self.transport is not None:
+            with contextlib.suppress(error.ProcessExitedAlready):
+                self.transport.signalProcess(number)
+
+    def connectionMade(self) -> None:
+        self._first = self.pid or 0
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        if childFD == self._ready:
+            self._read_what_is_there()
+            self.monitor.became_ready(self)
+            self.transport.closeChildFD(childFD)
+        else:
+            self._print(childFD, self._lines[childFD].feed(data))
+            self.monitor.output.hold(self.transport, len(data))
+
+    def childConnectionLost(self, childFD: int) -> None:
+        if childFD in self._lines:
+            self._print(childFD, self._lines[childFD].end())
+
+    def processExited(self, reason: Any) -> None:
+        # Its pipes may stay open: a gunicorn worker outlives its master to finish its requests.
+        self._read_what_is_there()
+        if self._group:
+            with contextlib.suppress(*GONE):
+                os.killpg(self._group, signal.SIGKILL)
+        self.monitor.exited(self, reason.value.exitCode, reason.value.signal)
+        if self._serves:
+            self._orphans = self.clock.callLater(self.monitor.killTime, self._bury)
+
+    def processEnded(self, reason: Any) -> None:
+        if self._orphans is not None and self._orphans.active():
+            self._orphans.cancel()
+        self.monitor.ended(self)
+
+    def kill(self) -> None:
+        """Kill the process; where it leads a group, as a good child does, all of that."""
+        pid, group = self.pid, self._leads()
+        with contextlib.suppress(*GONE):
+            if group:
+                os.killpg(group, signal.SIGKILL)
+            elif pid is not None:
+                os.kill(pid, signal.SIGKILL)
+
+    def abort(self, why: str, seconds: float) -> None:
+        """End a process that does not go on because of `why`; with its group, unless it serves:
+        ABRT lets it print what its threads do, whoever has the interpreter's lock; it is killed
+        after `seconds`."""
+        self.why = why
+        self.send(signal.SIGABRT)
+        if self._serves:  # its workers finish, as after any end of their master
+            self.later(seconds, lambda: self.send(signal.SIGKILL))
+        else:
+            self._group = self._leads()
+            self.later(seconds, self.kill)
+
+    @property
+    def _serves(self) -> bool:
+        return self._ready is not None
+
+    def _bury(self) -> None:
+        """Kill what the process has left behind in its group, and what does not end."""
+        if kin.alive(self._first):
+            return  # another process: nothing is left, or the kernel would not have used the number
+        with contextlib.suppress(*GONE):
+            os.killpg(self._first, signal.SIGKILL)
+            limit = f"{self.monitor.killTime} s"
+            self.monitor.say(
+                f"{self.name}: what it has left behind has not ended in {limit}: killed"
+            )
+
+    def _leads(self) -> int:
+        """The number of the group that the process leads, or 0."""
+        pid = self.pid
+        with contextlib.suppress(ProcessLookupError):
+            if pid is not None and os.getpgid(pid) == pid:
+                return pid
+        return 0
+
+    def _print(self, stream: int, pieces: list[tuple[bool, bytes]]) -> None:
+        self.monitor.output.lines(self.name, pieces, self._first or None, stream)
+
+    def _read_what_is_there(self) -> None:
+        """Read what it has printed, so that these lines stand before the news of what it did."""
+        pipes = self.transport.pipes
+        for number, reader in [(it, pipes[it]) for it in self._lines if it in pipes]:
+            poll = select.poll()
+            poll.register(reader.fileno(), select.POLLIN)
+            for _ in range(PIPE):
+                events = [event for _, event in poll.poll(0)]
+                if any(event & select.POLLIN for event in events) and not reader.doRead():
+                    continue
+                if events:  # nobody has the other end: the last line is whole as it is
+                    self.childConnectionLost(number)
+                break
+
+
+def given(
+    environ: MutableMapping[str, str],
+    inherited: Iterable[tuple[str, int]],
+    null: int,
+    tells: bool,
+) -> tuple[dict[int, int | str], int | None]:
+    """A life's descriptors as Twisted wants them, and the one on which it tells that it is ready.
+
+    Of `inherited` it gets those whose number `environ` has; one that `tells` finds its own there.
+    """
+    files: dict[int, int | str] = {0: null, 1: "r", 2: "r"}
+    files |= {number: number for name, number in inherited if environ.get(name) == str(number)}
+    if not tells:
+        return files, None
+    ready = max(files) + 1
+    environ[READY] = str(ready)
+    return files | {ready: "r"}, ready

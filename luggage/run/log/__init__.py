@@ -1,0 +1,1 @@
+"""What is printed and told → the lines of one log, whoever reads it."""

@@ -1,0 +1,1 @@
+"""A running system → what it tells over HTTP, to people and to Prometheus."""

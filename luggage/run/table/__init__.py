@@ -1,0 +1,1 @@
+"""A process table as it is written, and the environment → what is to run, and where."""
