@@ -1,1 +1,1 @@
-"""Key, artifact, state and descriptors → what each process is started with; and what is run before."""
+"""Key, artifact, state, descriptors → what each process is started with, and what is run before."""
