@@ -155,7 +155,9 @@ def test_a_folder_that_cannot_be_is_one_error(example: Made, folder: str) -> Non
 def test_pid_1_heeds_term_from_its_first_line_on(example: Made, command: str, status: int) -> None:
     """The kernel drops a signal for a PID 1 without a handler: imports alone take a while."""
     module = example.folder / "example_deploy" / f"{command}.py"
-    slow = 'EXAMPLES = ""\nimport time\nprint("imported", flush=True)\ntime.sleep(20)\n'
+    # Not one long sleep: a signal that comes just before it would be handled after it.
+    nap = "[time.sleep(0.1) for _ in range(200)]"
+    slow = f'EXAMPLES = ""\nimport time\nprint("imported", flush=True)\n{nap}\n'
     module.write_text(module.read_text().replace("MAIN_OK = True\n", f"MAIN_OK = True\n{slow}"))
     words = ["unshare", "--pid", "--fork", "--kill-child", *START[:-1], command]
     with started(example, instead=words) as running:
