@@ -15,7 +15,7 @@ from typing import Any
 
 from luggage import board
 from luggage.run import settings
-from luggage.run.log import layout
+from luggage.run.log import layout, pieces
 
 OUT = 1  # sys.stdout may be another file, or none, and is not to be entered twice
 OWN = ("gunicorn.error", "gunicorn.access")
@@ -23,15 +23,18 @@ STEP = 0.5  # seconds between looks at the board
 
 
 class Handler(logging.Handler):
-    """Writes each record at once and in one piece, as `written`, to the descriptor `out`.
+    """Writes each record, as `written`, to the descriptor `out`.
 
-    It has no lock, as one write needs none: a thread that is interrupted would keep it for ever.
+    It has no lock: a thread that is interrupted would keep it for ever. Where other processes write
+    there as well, `shared`, what no pipe takes at once is written line by line, so that none is cut
+    by another's; an object in JSON, which is one line, when there is room for it.
     """
 
-    def __init__(self, written: layout.Layout, out: int = OUT) -> None:
+    def __init__(self, written: layout.Layout, out: int = OUT, *, shared: bool = False) -> None:
         super().__init__()
         self._written = written
         self._out = out
+        self._shared = shared
 
     def createLock(self) -> None:  # noqa: N802
         """None."""
@@ -47,7 +50,18 @@ class Handler(logging.Handler):
 
     def emit(self, entry: logging.LogRecord) -> None:
         """Write `entry`; a reader that is gone stops nothing."""
-        rest = memoryview(self._written(entry).encode("utf-8", "backslashreplace") + b"\n")
+        data = self._written(entry).encode("utf-8", "backslashreplace") + b"\n"
+        if len(data) <= pieces.WHOLE or not self._shared:
+            self._write(data)
+        elif self._written is layout.json:
+            pieces.await_room(self._out, len(data))
+            self._write(data)
+        else:
+            for lines in pieces.lines(data):
+                self._write(lines)
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
         with contextlib.suppress(OSError):
             while rest:
                 try:
@@ -103,7 +117,8 @@ def configure(environ: Mapping[str, str] | None = None, *, shared: bool = False)
     environ = os.environ if environ is None else environ
     server = settings.read(settings.Server, environ)
     json = server.log_format == "json"
-    handler = Handler(layout.json if json else layout.shared if shared else layout.human)
+    written = layout.json if json else layout.shared if shared else layout.human
+    handler = Handler(written, shared=shared)
     for name in (None, *OWN):
         logger = logging.getLogger(name)
         for old in list(logger.handlers):
@@ -116,7 +131,9 @@ def configure(environ: Mapping[str, str] | None = None, *, shared: bool = False)
         sys.excepthook = _uncaught
         threading.excepthook = _uncaught_in_thread
         sys.unraisablehook = _unraisable
-    if not shared:
+    if shared:
+        pieces.widen(OUT)
+    else:
         follow()
 
 

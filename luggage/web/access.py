@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from gunicorn.glogging import Logger
 from luggage.web.escaped import bare, escaped
 from luggage.web.job import CURRENT
 from luggage.web.request_id import current
+from luggage.web.response import Response
 
 ID = "luggage.request_id"  # in a request's environ
 QUIET = ("/-/healthy", "/-/metrics", "/-/ready")
@@ -87,6 +89,10 @@ class AccessLogger(Logger):
             self._second = now, told
         return told
 
+    def warning(self, msg: Any, *args: Any, **kwargs: Any) -> None:
+        """gunicorn's own tells what a client has sent as it is: a line of any length, say."""
+        super().warning(msg if args else escaped(msg, _PATH), *args, **kwargs)
+
     def exception(self, msg: Any, *args: Any, **kwargs: Any) -> None:
         """gunicorn's own tells the whole address of a request that fails."""
         shown = (escaped(bare(it), _PATH) if isinstance(it, str) else it for it in args)
@@ -100,11 +106,16 @@ class AccessLogger(Logger):
             return
         # An app that configures logging with dictConfig disables all loggers that are there.
         self.error_log.disabled = self.access_log.disabled = False
-        if resp.status is None:  # the app has given none: another line, with gunicorn's, follows
-            return
+        failed = sys.exc_info()[1]
+        unsent = isinstance(resp, Response) and not resp.headers_sent
+        fails = failed is not None and not isinstance(failed, OSError)
+        if resp.status is None or (unsent and fails):
+            return  # another line, with gunicorn's own answer, follows
         status = int(resp.status[:3])  # where gunicorn answers itself, there is no status_code
         if environ.get("PATH_INFO") not in QUIET or status >= 400:
-            seconds = request_time.total_seconds()
+            # Of a request that has failed, gunicorn counts from then on.
+            began = job.began if job is not None else 0.0
+            seconds = max(request_time.total_seconds(), time.monotonic() - began if began else 0.0)
             told = line(environ, status, resp.sent, seconds, self.now())
             log = self.access_log
             if log.isEnabledFor(logging.INFO):

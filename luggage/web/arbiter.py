@@ -46,6 +46,8 @@ class Arbiter(Lookout):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self._away = 0
+        self._leaving = 0  # of these, those that go by themselves
+        self._renews = False
         self._kept = (0, 0.0)  # how many spares, until when
         self._retry = (RETRY, 0.0)  # the next pause, and when to try
         self._size = 0  # bytes that a worker has when it begins to serve
@@ -98,12 +100,31 @@ class Arbiter(Lookout):
         needed += needed > 0  # one more: where there is one fault, there will be others
         if needed >= self._kept[0] or time.monotonic() > self._kept[1]:
             self._kept = needed, time.monotonic() + KEEP
+        self._leaving = leaving
         away = self._kept[0] + leaving
-        self._away = min(away, self._spares(away))
+        # Where nobody else serves, somebody must, whatever room there is.
+        least = int(leaving > 0 and able == 0)
+        self._away = max(least, min(away, self._spares(away)))
+
+    def reload(self) -> None:
+        self._renews = True
+        try:
+            super().reload()
+        finally:
+            self._renews = False
 
     def manage_workers(self) -> None:
-        if time.monotonic() >= self._retry[1]:
+        """Those that are too many go: the idle and young ones, since clients have the old ones. Of
+        a reload, which is gunicorn's own, it is the old ones that go."""
+        if time.monotonic() < self._retry[1]:
+            return
+        if self._renews or len(self.WORKERS) <= self.num_workers:
             super().manage_workers()
+            return
+        staying = [it for it in self.WORKERS.values() if not it.slate.leaving]
+        staying.sort(key=lambda it: (bool(it.slate.served()), -it.age))
+        for worker in staying[: max(0, len(staying) - (self.num_workers - self._leaving))]:
+            self.kill_worker(worker.pid, signal.SIGTERM)
 
     def _welcome(self, look: Look, worker: Any) -> None:
         if worker.slate.serving and not look.served:
@@ -170,6 +191,8 @@ class Arbiter(Lookout):
 
     def kill_worker(self, pid: int, sig: int) -> None:
         worker = self.WORKERS.get(pid)
+        if worker is not None and not self.LISTENERS:
+            worker.slate.stop()
         leaves = worker is None or worker.slate.leaving
         if sig == signal.SIGTERM and self.LISTENERS and not leaves:
             # It is one too many: who is in the queue is the other workers', and what it serves has

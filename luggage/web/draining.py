@@ -106,7 +106,11 @@ class DrainingWorker(ThreadWorker):
                 self._close(conn)
                 return
             self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._drain(conn))
-        except (OSError, ValueError):
+        except (
+            OSError,
+            KeyError,
+            ValueError,
+        ):  # the app may have closed it
             self._close(conn)
         else:
             conn.timeout = time.monotonic() + LINGER

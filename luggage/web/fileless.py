@@ -11,11 +11,15 @@ class Fileless:
     """In the place of gunicorn's `WorkerTmp`.
 
     A file is more than a worker may ask for: where the file system that it lies in has no name
-    left, no worker could begin.
+    left, no worker could begin. And the master forgets to close that of a worker which could not
+    begin, again and again: so all have one descriptor.
     """
 
+    _number = -1
+
     def __init__(self, _cfg: object) -> None:
-        self._number = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        if Fileless._number < 0:
+            Fileless._number = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def notify(self) -> None:
         """The worker goes on."""
@@ -25,8 +29,7 @@ class Fileless:
         return self._number
 
     def close(self) -> None:
-        """The master forgets the worker."""
-        os.close(self._number)
+        """The master forgets the worker; others have the descriptor still."""
 
 
 def install() -> None:

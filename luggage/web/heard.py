@@ -21,12 +21,12 @@ def wait(seconds: float, pipe: int = STDERR) -> None:
     end = time.monotonic() + seconds
     try:
         if stat.S_ISFIFO(os.fstat(pipe).st_mode):
-            while _held(pipe) and time.monotonic() < end:
+            while held(pipe) and time.monotonic() < end:
                 time.sleep(LOOK)
     except OSError:  # it is closed
         return
 
 
-def _held(pipe: int) -> int:
-    """Bytes; either end of a pipe knows (ioctl_pipe(2) has FIONREAD for both)."""
+def held(pipe: int) -> int:
+    """The bytes that are in `pipe`; either end of it knows (FIONREAD, ioctl_pipe(2))."""
     return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)

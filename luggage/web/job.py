@@ -19,6 +19,8 @@ class Job:
         "began",
         "computed",
         "connection",
+        "counted",
+        "cut",
         "environ",
         "gone",
         "method",
@@ -47,6 +49,8 @@ class Job:
         self.environ: dict[str, Any] = {}  # the request's, while it is here
         self.thread = 0
         self.told = 0.0  # when it was told that it is overdue
+        self.counted = False  # among those that are overdue
+        self.cut = False  # its client is not waited for any more
         self.stuck = False  # it was told, and goes on all the same
         self.refused = False  # its client has been answered without it
         self.untold = True  # nothing is sent yet of an answer

@@ -13,11 +13,14 @@ from typing import Any
 
 from luggage.web import overdue
 from luggage.web.job import APP, CLIENT, CURRENT, HELD, QUEUED, Job
-from luggage.web.slate import Slate
+from luggage.web.slate import FULL, Slate
+from luggage.web.slate import HELD as HELD_FOR_GOOD
 
 COMPUTES = 0.04  # of a processor, that a thread uses at least which computes beside many others
 MOST = 4  # times as many requests as places run at once, with those that hold none
 CLIENTS = 256  # that are waited for at once beside those
+REQUEST = 30.0  # seconds that a client has to send the head of its request
+PRESSED = 1.0  # seconds of these where others have no thread because of it
 
 
 class Jobs:
@@ -38,8 +41,6 @@ class Jobs:
     def threads(self) -> int:
         """More than places: each client that is waited for has one."""
         return MOST * self._places + CLIENTS
-
-    # -- the main thread
 
     def add(self, connection: socket.socket) -> Job:
         """A connection is given to the pool."""
@@ -62,11 +63,6 @@ class Jobs:
         with self._lock:
             return self._taken() < self._places and len(self._jobs) < self.threads
 
-    def unfinished(self) -> bool:
-        """Whether there are any that may still end."""
-        with self._lock:
-            return any(not job.stuck for job in self._jobs)
-
     def stuck(self) -> int:
         """How many there are that have been told, and do not end."""
         with self._lock:
@@ -76,11 +72,6 @@ class Jobs:
         """Those that got no answer, or none that is whole; empty where no request is known."""
         with self._lock:
             return [job.what for job in self._jobs if not job.refused]
-
-    def longest(self) -> float:
-        """The most seconds that any may take."""
-        with self._lock:
-            return max((job.allowed for job in self._jobs), default=0.0)
 
     # -- the thread of a job
 
@@ -108,7 +99,7 @@ class Jobs:
                     self._room.wait()
                 self._waiting -= 1
             job.told, job.stuck, job.untold, job.gone = 0.0, False, True, False
-            job.refused = False
+            job.refused = job.counted = False
             job.since = job.began = self._clock()
             job.place = self._slate.begin(what, job.since, allowed)
             job.phase = APP  # last: it may be interrupted from here on
@@ -215,12 +206,28 @@ class Jobs:
                     job.computed = now, used
         return found
 
-    def tick(self) -> tuple[int, bool]:
-        """Time has passed: how many jobs there are, and whether all places are held for good."""
+    def tick(self) -> tuple[int, int]:
+        """Time has passed: how many jobs there are, and what trouble there is (slate.py)."""
         with self._lock:
             if self._waiting:
                 self._room.notify_all()
-            return len(self._jobs), self._in_app() >= MOST * self._places
+            if self._in_app() >= MOST * self._places:
+                return len(self._jobs), HELD_FOR_GOOD
+            return len(self._jobs), FULL if len(self._jobs) >= self.threads else 0
+
+    def tardy(self) -> list[Job]:
+        """Those whose clients have not sent their requests in time, each once: where they keep all
+        others out, the one that has had longest has less of it."""
+        with self._lock:
+            now = self._clock()
+            waited = [it for it in self._jobs if it.thread and not it.what and not it.cut]
+            found = [it for it in waited if now - it.since > REQUEST]
+            if not found and len(self._jobs) >= self.threads:
+                waited = [it for it in waited if now - it.since > PRESSED]
+                found = sorted(waited, key=lambda it: it.since)[:1]
+            for job in found:
+                job.cut = True
+            return found
 
     # --
 

@@ -8,16 +8,17 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from luggage.web.slate import HELD, SLOW, Served
+from luggage.web.slate import FULL, HELD, SLOW, Served
 
 STILL = 0.5  # seconds without a sign of life after which a spare stands in for a worker
 TELL = 1.0  # seconds of that after which it is told
 NICE = 3.0  # seconds of that after which it gets only what processor time nobody else wants
-TROUBLES = {0: "", HELD: "held", SLOW: "slow"}
+TROUBLES = {0: "", HELD: "held", SLOW: "slow", FULL: "full"}
 NEWS = {
     "still": f"no sign of life for {TELL:g} s",
     "held": "its requests do not end",
     "slow": "some of its requests compute without an end",
+    "full": "slow clients have all its threads",
 }
 
 
@@ -44,8 +45,9 @@ def make_nice(pid: int) -> bool:
 
 def patience(served: Sequence[Served], usual: float) -> float:
     """The seconds that a worker may stand still: the longest deadline of what it serves, or the
-    `usual` one where it serves nothing."""
-    allowed = [it.allowed for it in served] or [usual]
+    `usual` one where it serves nothing. That counts for who may take for ever, as well: a stream,
+    say, which waits like all others while nothing runs."""
+    allowed = [it.allowed or usual for it in served] or [usual]
     return max(TELL, *allowed) if all(allowed) else math.inf
 
 

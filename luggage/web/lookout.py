@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import time
+from types import SimpleNamespace
 from typing import Any
 
 from gunicorn import arbiter
@@ -19,6 +20,10 @@ TICK = 0.1  # seconds between looks
 MOST = 0.5  # seconds that count between two looks: for longer, the master itself could not run
 DUMP = 0.5  # seconds that a worker has to write its traceback
 READ = 1.0  # seconds that the reader of such tracebacks has, before the reason of the end is told
+
+
+# In the place of the module `time`, by which gunicorn's master counts while it stops.
+_STEADY = SimpleNamespace(time=time.monotonic, monotonic=time.monotonic, sleep=time.sleep)
 
 
 class Lookout(arbiter.Arbiter):
@@ -45,6 +50,7 @@ class Lookout(arbiter.Arbiter):
         seen = []
         for pid, worker in list(self.WORKERS.items()):
             look = self._looks.setdefault(pid, Look())
+            worker.slate.look()
             beats = worker.slate.beats
             look.age += passed
             look.silent = look.silent + passed if beats == look.beats else 0.0
@@ -75,7 +81,8 @@ class Lookout(arbiter.Arbiter):
 
     def stop(self, graceful: bool = True) -> None:
         """Stop the workers. The reason, which the master tells next, stands after their last words:
-        these come on stderr, and the log is on stdout."""
+        these come on stderr, and the log is on stdout. Whoever sets the clock ends nothing."""
+        arbiter.time = _STEADY
         super().stop(graceful)
         heard.wait(READ)
 

@@ -14,6 +14,8 @@ from luggage.web import metrics
 from luggage.web.job import Job
 from luggage.web.timed import LATE, REQUEST_ID, TOO_LONG
 
+TARDY = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
 
 @dataclass(frozen=True)
 class _Answer:
@@ -33,9 +35,19 @@ def send(job: Job) -> None:
         f"Content-Length: {len(TOO_LONG)}",
         f"{REQUEST_ID}: {job.what.rpartition(' ')[2]}",
     )
-    head = "".join(f"{line}\r\n" for line in (*lines, ""))
+    head = "".join(f"{line}\r\n" for line in (*lines, "")).encode("latin-1")
     with contextlib.suppress(OSError):
-        job.connection.send(head.encode("latin-1") + TOO_LONG, socket.MSG_DONTWAIT)
+        body = b"" if job.method == "HEAD" else TOO_LONG
+        job.connection.send(head + body, socket.MSG_DONTWAIT)
+
+
+def cut_off(job: Job) -> None:
+    """End the turn of a client that has not sent its request: it is told why (RFC 9110, section
+    15.5.9), and read no more, upon which the job's thread goes on."""
+    with contextlib.suppress(OSError):
+        job.connection.send(TARDY, socket.MSG_DONTWAIT)
+    with contextlib.suppress(OSError):
+        job.connection.shutdown(socket.SHUT_RDWR)
 
 
 def tell(job: Job, now: float, log: Any) -> None:

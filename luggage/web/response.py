@@ -1,4 +1,4 @@
-"""gunicorn's response, whose head and first part of a body leave together; and its date.
+"""gunicorn's response, whose head and first part of a body leave together; its date, and errors.
 
 gunicorn's own sends the head by itself: a call of the system more for each answer, a packet more,
 and one more moment at which another thread takes the interpreter's lock.
@@ -9,6 +9,7 @@ and one more moment at which another thread takes the interpreter's lock.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +17,13 @@ from typing import Any
 from gunicorn import util
 from gunicorn.http import wsgi
 
+from luggage.web import request_id
+from luggage.web.silence import SILENCE
+
 JOINED = 65_536  # bytes of a part that is copied behind the head: a longer one is sent by itself
 
 _http_date = util.http_date
+_write_error = util.write_error
 
 
 class _Held:
@@ -26,6 +31,9 @@ class _Held:
 
     def __init__(self) -> None:
         self.parts: list[bytes] = []
+
+    def gettimeout(self) -> float:
+        return 0.0
 
     def sendall(self, data: bytes) -> None:
         self.parts.append(data)
@@ -37,9 +45,12 @@ class Response(wsgi.Response):
     sock: Any
     headers_sent: bool
     sent: int
+    response_length: int | None
 
     def write(self, arg: Any) -> None:
-        if self.headers_sent or not isinstance(arg, bytes) or len(arg) > JOINED:
+        if not isinstance(arg, bytes):  # gunicorn's own has sent the head by then
+            raise TypeError(f"{arg!r} is not a byte")
+        if self.headers_sent or len(arg) > JOINED:
             super().write(arg)
             return
         held, sock = _Held(), self.sock
@@ -53,6 +64,41 @@ class Response(wsgi.Response):
         finally:
             self.sock = sock
         sock.sendall(both)
+
+    def sendfile(self, respiter: Any) -> bool:
+        """A client that takes nothing of a file is borne as long as any other (silence.py): what
+        the kernel gives up on, Python's own `sendfile` would wait for without an end."""
+        self.sock.settimeout(SILENCE)
+        try:
+            done = bool(super().sendfile(respiter))
+        finally:
+            self.sock.settimeout(None)
+        if done and not self._omits_body:
+            self.sent += self._left(respiter.filelike)
+        return done
+
+    def _left(self, file: Any) -> int:
+        """The bytes of a file that were sent: its offset is what it was before."""
+        number = file.fileno()
+        there = os.fstat(number).st_size - os.lseek(number, 0, os.SEEK_CUR)
+        return min(there, there if self.response_length is None else self.response_length)
+
+    def close(self) -> None:
+        """After less than the head has told, the next answer would be taken for the rest."""
+        super().close()
+        told = self.response_length
+        if told is not None and self.sent < told and not self._omits_body:
+            self.force_close()
+
+
+def write_error(sock: Any, status: int, reason: str, text: str) -> None:
+    """Answer with an error as gunicorn does, with the request's id, where it has one."""
+    held = _Held()
+    _write_error(held, status, reason, text)
+    first, _, rest = b"".join(held.parts).partition(b"\r\n")
+    found = request_id.current()
+    named = f"{request_id.HEADER}: {found}\r\n".encode() if found else b""
+    util.write_nonblock(sock, first + b"\r\n" + named + rest)
 
 
 class Date:
@@ -85,3 +131,4 @@ def install() -> None:
     """From now on, in this process."""
     wsgi.Response = Response
     util.http_date = Date()
+    util.write_error = write_error

@@ -7,10 +7,12 @@ import struct
 from dataclasses import dataclass
 
 REQUESTS = 64  # that are written down; a worker may serve more
-# Beats, trouble, serving, relieved, length of the reason, the reason.
-_HEAD = struct.Struct("=QBBBB16s")
-HELD, SLOW = 1, 2  # troubles
-_REQUEST = struct.Struct("=ddBB109s")  # since, allowed, told, length of the text, the text
+# Beats, the master's looks, trouble, serving, relieved, stopping, length of the reason, the reason.
+_HEAD = struct.Struct("=QQBBBBB16s")
+_LOOKS, _TROUBLE, _SERVING, _RELIEVED, _STOPPING, _REASON = 8, 16, 17, 18, 19, 20
+HELD, SLOW, FULL = 1, 2, 3  # troubles
+_TEXT = 205
+_REQUEST = struct.Struct(f"=ddBB{_TEXT}s")  # since, allowed, told, length of the text, the text
 _SIZE = _HEAD.size + REQUESTS * _REQUEST.size
 
 
@@ -41,18 +43,20 @@ class Slate:
 
     def beat(self, trouble: int = 0) -> None:
         """A sign of life. `trouble`: every place is HELD by a request that does not end; or the
-        worker is SLOW, as some of its requests compute without an end."""
+        worker is SLOW, as some of its requests compute without an end; or it is FULL, as clients
+        that are waited for have all its threads."""
         self._beats += 1
-        struct.pack_into("=QB", self._page, 0, self._beats, trouble)
+        struct.pack_into("=Q", self._page, 0, self._beats)
+        struct.pack_into("=B", self._page, _TROUBLE, trouble)
 
     def serve(self) -> None:
         """The app is loaded: requests are taken from now on."""
-        struct.pack_into("=B", self._page, 9, True)
+        struct.pack_into("=B", self._page, _SERVING, True)
 
     def leave(self, reason: str) -> None:
         """The worker goes when it has finished what it has: another should take its place."""
         text = reason.encode()[:16]
-        struct.pack_into("=B16s", self._page, 11, len(text), text)
+        struct.pack_into("=B16s", self._page, _REASON, len(text), text)
 
     def begin(self, what: str, since: float, allowed: float) -> int:
         """Write a request down; returns its place for `end`, or -1 where there is none left."""
@@ -60,7 +64,7 @@ class Slate:
             place = self._free.pop()
         except IndexError:
             return -1
-        text = what.encode("utf-8", "replace")[:109]
+        text = _short(what.encode("utf-8", "replace"))
         offset = _HEAD.size + place * _REQUEST.size
         _REQUEST.pack_into(self._page, offset, since, allowed, False, len(text), text)
         return place
@@ -91,21 +95,39 @@ class Slate:
     @property
     def trouble(self) -> int:
         """What `beat` was told last."""
+        return int(self._page[_TROUBLE])
+
+    @property
+    def looks(self) -> int:
+        """How often the master has looked: it does so ten times a second, where it can run."""
         return int(_HEAD.unpack_from(self._page)[1])
+
+    def look(self) -> None:
+        """The master has looked at the worker once more."""
+        struct.pack_into("=Q", self._page, _LOOKS, self.looks + 1)
 
     @property
     def relieved(self) -> bool:
         """Whether others take the requests of a slow worker: the master says so."""
-        return bool(_HEAD.unpack_from(self._page)[3])
+        return bool(self._page[_RELIEVED])
 
     def relieve(self, by_others: bool) -> None:
         """Tell the worker that others take its requests, or that it must do so itself."""
-        struct.pack_into("=B", self._page, 10, by_others)
+        struct.pack_into("=B", self._page, _RELIEVED, by_others)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether everything stops: there is no other worker to leave anybody to."""
+        return bool(self._page[_STOPPING])
+
+    def stop(self) -> None:
+        """Tell the worker that everything stops."""
+        struct.pack_into("=B", self._page, _STOPPING, True)
 
     @property
     def serving(self) -> bool:
         """Whether the worker has come so far as to take requests."""
-        return bool(_HEAD.unpack_from(self._page)[2])
+        return bool(self._page[_SERVING])
 
     @property
     def leaving(self) -> str:
@@ -128,3 +150,11 @@ class Slate:
     def close(self) -> None:
         """Give the memory back."""
         self._page.close()
+
+
+def _short(what: bytes) -> bytes:
+    """What fits; where it is too long its middle is left out, since its end is the request's id."""
+    if len(what) <= _TEXT:
+        return what
+    last = what.rpartition(b" ")[2][-_TEXT // 2 :]
+    return what[: _TEXT - len(last) - 4] + b"... " + last

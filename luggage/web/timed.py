@@ -1,14 +1,16 @@
 """A WSGI app → the same app, each request of which has a deadline and an identifier.
 
-Time counts while the app runs, and not while the client sends or reads.
+Time counts while the app runs, and not while the client sends (worker.py) or reads.
 """
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
+
+from gunicorn.http.errors import NoMoreData, ParseException
 
 from luggage.web import metrics, request_id
 from luggage.web.deadlines import Deadlines
@@ -16,10 +18,12 @@ from luggage.web.escaped import escaped
 from luggage.web.job import Job
 from luggage.web.jobs import Jobs
 from luggage.web.overdue import AppError, DeadlineError, Overdue
+from luggage.web.parts import Parts, is_file
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+GONE = 499  # in the figures: the client went away before it was answered; as nginx has it
 LATE = "503 Service Unavailable"
 TOO_LONG = b"the request has taken too long\n"
 REQUEST_ID = "X-Request-ID"
@@ -39,11 +43,6 @@ class Timed:
         named = request_id.accepted(environ.get("HTTP_X_REQUEST_ID"))
         environ["HTTP_X_REQUEST_ID"] = environ["luggage.request_id"] = named
         request_id.CURRENT.set(named)
-        if (
-            environ.get("CONTENT_LENGTH") not in (None, "", "0")
-            or "HTTP_TRANSFER_ENCODING" in environ
-        ):
-            environ["wsgi.input"] = Input(environ["wsgi.input"], jobs, job)
         method = environ["REQUEST_METHOD"]
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         job.method, job.environ = method, environ
@@ -54,13 +53,17 @@ class Timed:
         except Overdue:
             return turn.late()
         except BaseException as error:
-            turn.end(500)
+            turn.fail(error)
             turn.refuse(error)
             raise
 
     def _answer(self, environ: WSGIEnvironment, turn: Turn) -> Iterable[bytes]:
         answer = self._app(environ, turn.start)
-        if isinstance(answer, (list, tuple, environ["wsgi.file_wrapper"])):
+        if isinstance(answer, (list, tuple)):
+            for part in answer:
+                if not isinstance(part, bytes):
+                    raise AppError(f"the app has answered with {type(part).__name__}, not bytes")
+        if isinstance(answer, (list, tuple)) or is_file(answer, environ["wsgi.file_wrapper"]):
             turn.check()
             turn.end()
             return answer
@@ -95,11 +98,11 @@ class Turn:
         headers.append((REQUEST_ID, self._id))
         write = self._begin(status, headers, exc_info)
 
-        def waiting(data: bytes) -> object:
+        def give(data: bytes) -> object:
             self.jobs.gave(self.job)
-            return self.jobs.client(self.job, write, data)
+            return write(data)
 
-        return waiting
+        return lambda data: self.jobs.client(self.job, give, data)
 
     def check(self) -> None:
         """Raise an error where an answer has no beginning: gunicorn would send one without a
@@ -129,6 +132,19 @@ class Turn:
             metrics.observe(self._method, status or self._status or 500, took)
         self._over = True
 
+    def fail(self, error: BaseException) -> None:
+        """The app has done with the request because of `error`."""
+        status = 500
+        if isinstance(error, ParseException):  # of a body: gunicorn tells the client
+            status = 400
+        elif self._clients(error):
+            status = GONE
+        self.end(status)
+
+    def _clients(self, error: BaseException) -> bool:
+        """Whether it is one of the client's, who is gone."""
+        return isinstance(error, NoMoreData) or (self.job.gone and isinstance(error, OSError))
+
     def refuse(self, error: BaseException) -> None:
         """Raise another error in place of what gunicorn would not take for one of the app's.
 
@@ -136,12 +152,18 @@ class Turn:
         for the client's own: who had asked would get no answer, and the log no line.
         """
         own = isinstance(error, Exception) and not isinstance(error, (OSError, StopIteration))
-        if not own and not (self.job.gone and isinstance(error, OSError)):
+        if not own and not self._clients(error):
             raise AppError(f"the app raised {type(error).__name__}: {error}") from error
 
     def late(self, answer: object = None) -> Iterable[bytes]:
-        """What a client is told whose request has taken too long."""
+        """What a client is told whose request has taken too long.
+
+        Its connection is not kept: the app may have been interrupted while it read the body.
+        """
         self._close(answer)
+        response = getattr(self._start_response, "__self__", None)
+        if response is not None:
+            response.force_close()
         self._status = 503
         self.end()
         headers = [
@@ -153,89 +175,10 @@ class Turn:
             raise DeadlineError(f"request {self._id} has taken too long")
         except DeadlineError:
             self._begin(LATE, headers, cast("Any", sys.exc_info()))
-        return [TOO_LONG]
+        return [] if self._method == "HEAD" else [TOO_LONG]
 
     def _close(self, answer: object) -> None:
         close = getattr(answer, "close", None)
         if close is not None:
             with contextlib.suppress(Exception, Overdue):
                 close()
-
-
-class Parts:
-    """What the app answers, piece by piece: its time counts only while it makes one."""
-
-    def __init__(self, answer: Iterable[bytes], turn: Turn) -> None:
-        self._answer = answer
-        self._parts: Iterator[bytes] = iter(answer)
-        self._turn = turn
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        turn = self._turn
-        try:
-            turn.jobs.resume(turn.job)
-            try:
-                part = next(self._parts)
-            finally:
-                turn.jobs.pause(turn.job)
-            turn.check()
-            turn.job.untold = False
-            if part:
-                turn.jobs.gave(turn.job)
-            return part
-        except StopIteration:
-            turn.check()
-            raise
-        except Overdue:
-            if turn.job.untold:
-                self._parts = iter(())
-                told = b"".join(turn.late())
-                turn.jobs.gave(turn.job)
-                return told
-            turn.end(503)
-            raise DeadlineError("the response has taken too long") from None
-        except BaseException as error:
-            turn.refuse(error)
-            raise
-
-    def close(self) -> None:
-        """gunicorn calls it at the end, whatever has happened."""
-        close = getattr(self._answer, "close", None)
-        turn = self._turn
-        try:
-            if close is not None:
-                turn.jobs.gave(turn.job)  # it may take as long again to tidy up
-                turn.jobs.resume(turn.job)
-                close()
-        except Overdue:
-            pass
-        except BaseException as error:
-            turn.refuse(error)
-            raise
-        finally:
-            turn.end()
-
-
-class Input:
-    """The request's body: what the app waits for there is not its own time."""
-
-    def __init__(self, body: Any, jobs: Jobs, job: Job) -> None:
-        self._body = body
-        self._jobs = jobs
-        self._job = job
-
-    def read(self, size: int | None = None) -> Any:
-        return self._jobs.client(self._job, self._body.read, size)
-
-    def readline(self, size: int | None = None) -> Any:
-        return self._jobs.client(self._job, self._body.readline, size)
-
-    def readlines(self, hint: int | None = None) -> Any:
-        return self._jobs.client(self._job, self._body.readlines, hint)
-
-    def __iter__(self) -> Iterator[bytes]:
-        while line := self.readline():
-            yield line

@@ -18,6 +18,7 @@ from luggage.web.slate import Slate
 TICK = 0.05  # seconds
 IDLE = 0.1  # seconds, while there is nothing to watch
 GAP = 0.5  # seconds beyond a tick: the machine slept, or nobody here could run
+LOOKS = 0.1  # seconds between the looks of a master that can run
 PATIENCE = 0.15  # seconds that a request has to end when it was told
 WEIGH = 0.2  # seconds between looks at the memory
 STRAIN = 0.5  # seconds between looks for requests that compute
@@ -32,6 +33,8 @@ class Leaving(Protocol):
     def refuse(self, job: Job) -> None: ...
 
     def refused(self, job: Job) -> None: ...
+
+    def cut_off(self, job: Job) -> None: ...
 
 
 class Watch:
@@ -58,16 +61,17 @@ class Watch:
         threading.Thread(target=self._run, daemon=True, name="watch").start()
 
     def _run(self) -> None:
-        last, worked = time.monotonic(), time.process_time()
+        last, worked, looks = time.monotonic(), time.process_time(), self._slate.looks
         pause = IDLE
         while True:
             time.sleep(pause)
-            now, work = time.monotonic(), time.process_time()
-            # A request that lets nobody else run is not excused by that.
-            gap = now - last - pause - (work - worked)
+            now, work, seen = time.monotonic(), time.process_time(), self._slate.looks
+            # A request that lets nobody else run is not excused by that, whether it computes or
+            # waits: the master could run meanwhile.
+            gap = now - last - pause - max(work - worked, LOOKS * (seen - looks))
             if gap > GAP:
                 self._jobs.excuse(gap)
-            last, worked = now, work
+            last, worked, looks = now, work, seen
             try:
                 pause = self.tick(now)
             except Exception:  # the master kills a worker without a watch
@@ -75,11 +79,13 @@ class Watch:
 
     def tick(self, now: float) -> float:
         """Look once; returns the seconds until the next time."""
-        count, held = self._jobs.tick()
+        count, trouble = self._jobs.tick()
         if now - self._strained >= STRAIN:
             self._slow = self._jobs.computing() >= FEW
             self._strained = now
-        self._slate.beat(slate.HELD if held else slate.SLOW if self._slow else 0)
+        self._slate.beat(trouble or (slate.SLOW if self._slow else 0))
+        for job in self._jobs.tardy():
+            self._worker.cut_off(job)
         for job in self._jobs.late():
             with self.telling:
                 self._end(job)
@@ -112,19 +118,24 @@ class Watch:
 
     def _end(self, job: Job) -> None:
         doing = "" if job.told else overdue.where(job.thread)
+        named = {"request_id": job.what.rpartition(" ")[2]}
         if self._jobs.tell(job):
-            metrics.overdue()
+            if not job.counted:
+                metrics.overdue()
+            job.counted = True
             self._log.error(
                 "overdue: %s: has taken longer than %g s, and is interrupted in:\n%s",
                 job.what,
                 job.allowed,
                 doing,
+                extra=named,
             )
         elif not job.stuck and self._jobs.give_up(job, PATIENCE, self._worker.refuse):
             self._log.error(
                 "overdue: %s: cannot be interrupted: another worker takes this one's place, and it "
                 "ends when it has answered what else it has",
                 job.what,
+                extra=named,
             )
             try:
                 self._worker.refused(job)

@@ -8,11 +8,9 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import logging
-import os
 import selectors
 import signal
 import socket
-import threading
 import time
 from collections import deque
 from concurrent import futures
@@ -24,7 +22,8 @@ from gunicorn.workers.gthread import ThreadWorker
 from luggage.web import fileless, refusal, request_id, response, silence
 from luggage.web.calls import Calls
 from luggage.web.deadlines import Deadlines
-from luggage.web.draining import LOOK, DrainingWorker
+from luggage.web.draining import LOOK
+from luggage.web.ending import EndingWorker
 from luggage.web.job import Job
 from luggage.web.jobs import Jobs
 from luggage.web.overdue import DeadlineError
@@ -34,13 +33,10 @@ from luggage.web.timed import Timed
 from luggage.web.watch import Watch
 
 FIRST = 5.0  # seconds that a new connection has a thread before it sends anything
-THREADS = 10.0  # seconds that threads of the app have to end, when all is answered
 TOLD = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
-AFTER = 1.0  # seconds that a worker takes longer than its master, who asks where it stands
-LAST_REQUEST = 2.0  # seconds that a kept connection has for one, when the worker ends
 
 
-class Worker(DrainingWorker):
+class Worker(EndingWorker):
     """Takes a connection where one of its `threads` places is free.
 
     A place is held by what the app does now: not by a client that sends or reads slowly, and no
@@ -83,18 +79,6 @@ class Worker(DrainingWorker):
         super().load_wsgi()
         self.wsgi: Any = Timed(self.wsgi, self.jobs, self.deadlines_of)
 
-    def handle_quit(self, sig: int, frame: Any) -> None:
-        self._end_within(1.0)
-        super().handle_quit(sig, frame)
-
-    def leave(self, reason: str) -> None:
-        """Take no further request, end when those that are here are answered."""
-        self.slate.leave(reason)
-        self.alive = False
-        self.method_queue.defer(lambda: None)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.ppid, signal.SIGCHLD)  # the master looks at once
-
     def refuse(self, job: Job) -> None:
         """Tell a client what its request's own thread cannot, as it does not end, nor will."""
         if job.refused:
@@ -107,12 +91,17 @@ class Worker(DrainingWorker):
         if job.refused:
             refusal.tell(job, time.monotonic(), self.log)
 
+    def cut_off(self, job: Job) -> None:
+        """A client that has not sent its request is waited for no longer."""
+        refusal.cut_off(job)
+
     # -- connections
 
     def accept(self, listener: Any) -> None:
         # It may have been relieved while the main thread waited for newcomers: others take these,
         # unless everything stops.
-        if not self.slate.relieved or not (self.alive or self.slate.leaving):
+        stops = self.slate.stopping or not (self.alive or self.slate.leaving)
+        if stops or not self.slate.relieved:
             super().accept(listener)
 
     def enqueue_req(self, conn: Any) -> None:
@@ -156,11 +145,21 @@ class Worker(DrainingWorker):
                 conn.data_ready = silence.ends(conn.sock, FIRST)
                 if not conn.data_ready:
                     return gthread._DEFER
+            if conn.parser is None:
+                conn.init()
+                self._wait_for_the_client(conn)
             return super().handle(conn)
         except BaseException as error:  # it would be raised in the main thread, and end the worker
             self.jobs.leave(conn.job)
             self.log.error("worker: a connection is closed: %s: %s", type(error).__name__, error)
             return False
+
+    def _wait_for_the_client(self, conn: Any) -> None:
+        """What a client has not sent yet is waited for in its own time; what is made of it is not
+        its work."""
+        unreader = conn.parser.unreader
+        chunk = unreader.chunk
+        unreader.chunk = lambda *hint: self.jobs.client(conn.job, chunk, *hint)
 
     # -- the main thread
 
@@ -194,51 +193,6 @@ class Worker(DrainingWorker):
             ThreadWorker.set_accept_enabled(self, enabled)
         else:
             super().set_accept_enabled(enabled)
-
-    def _finish(self) -> None:
-        """Answer what is here; what cannot end is not waited for."""
-        self._cap_keepalive(time.monotonic() + LAST_REQUEST)
-        patience = self.cfg.graceful_timeout + AFTER
-        if self.slate.leaving:
-            patience += self.jobs.longest()
-        end = time.monotonic() + patience
-        while self.nr_conns > self.jobs.stuck() and time.monotonic() < end:
-            self._hand_out()
-            self.wait_for_and_dispatch_events(LOOK)
-            self.murder_keepalived()
-            self.murder_pending()
-        if self.nr_conns:
-            self._watch.telling.acquire(timeout=AFTER)
-            lost = self.jobs.lost()
-            if lost or self._queue:
-                self.log.error(
-                    "worker: ends with %d connections that got no whole answer:%s",
-                    len(lost) + len(self._queue),
-                    "".join(f"\n  {it}" for it in lost if it),
-                )
-            self.slate.clear()
-            self._vanish()
-        self.tpool.shutdown(wait=False)
-        self._end_within(THREADS)
-
-    def _end_within(self, seconds: float) -> None:
-        """Python waits at its end for every thread that is no daemon: for no longer than this."""
-
-        def vanish() -> None:
-            time.sleep(seconds)
-            self.log.error("worker: a thread of the app does not end: ended without it")
-            self._vanish()
-
-        try:
-            threading.Thread(target=vanish, daemon=True, name="end").start()
-        except RuntimeError:
-            self._vanish()
-
-    def _vanish(self) -> None:
-        """End now: Python would wait for every thread, and some do not end."""
-        with contextlib.suppress(Exception):
-            self.cfg.worker_exit(self, self)
-        os._exit(0)
 
 
 def _not_told(record: logging.LogRecord) -> bool:

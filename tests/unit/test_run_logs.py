@@ -141,7 +141,7 @@ raise RuntimeError("at last")
     assert last["traceback"].startswith("Traceback (most recent call last):\n")
     human = ran(script, PYTHONWARNINGS="always")
     assert human.stderr.splitlines()[-1] == "RuntimeError: at last", "as Python does"
-    assert "ZeroDivisionError: division by zero" in human.stdout.splitlines()
+    assert "  ZeroDivisionError: division by zero" in human.stdout.splitlines()
 
 
 def test_no_reader() -> None:

@@ -124,8 +124,47 @@ def test_one_too_many_leaves_and_counts_no_more(master: Master) -> None:
     master.handle_ttou()
     for _ in range(5):
         look(master)
-    assert [it.slate.leaving for it in master.WORKERS.values()] == ["surplus", "", ""]
+    assert [it.slate.leaving for it in master.WORKERS.values()] == ["", "", "surplus"]
     assert len(master.WORKERS) == 3
+
+
+def test_who_serves_nobody_goes_first(master: Master) -> None:
+    """The oldest has the clients that came first: a stream, say, which would be cut off."""
+    look(master)
+    first, second = master.WORKERS.values()
+    second.slate.begin("GET /stream id", time.monotonic(), 0)
+    master.handle_ttou()
+    assert (first.slate.leaving, second.slate.leaving) == ("surplus", "")
+    master.handle_ttin()
+    look(master)
+    third = list(master.WORKERS.values())[-1]
+    third.slate.begin("GET / id", time.monotonic(), 30)
+    master.handle_ttou()
+    assert (second.slate.leaving, third.slate.leaving) == ("", "surplus"), "both serve: the younger"
+
+
+def test_no_two_go_for_one_that_is_too_many(master: Master) -> None:
+    """Also where the master is told twice before it looks again."""
+    master.handle_ttin()
+    master.handle_ttin()
+    look(master)
+    assert len(master.WORKERS) == 4
+    for _ in range(3):
+        master.handle_ttou()
+    assert [it.slate.leaving for it in master.WORKERS.values()].count("surplus") == 3
+
+
+def test_somebody_serves_however_little_memory_is_left(
+    master: Master, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the last one leaves, its successor is there at once: nobody else could."""
+    look(master)
+    monkeypatch.setattr("luggage.web.memory.left", lambda: 0)
+    for worker in list(master.WORKERS.values()):
+        worker.slate.leave("memory")
+    for _ in range(3):
+        look(master)
+    assert [it.slate.leaving for it in master.WORKERS.values()] == ["memory", "memory", ""]
 
 
 def test_the_master_beats_while_it_waits_for_workers(master: Master) -> None:
@@ -143,6 +182,7 @@ def test_at_the_end_nobody_leaves_the_queue_to_others(master: Master) -> None:
     for pid in master.WORKERS:
         master.kill_worker(pid, signal.SIGTERM)
     assert [it.slate.leaving for it in master.WORKERS.values()] == ["", ""]
+    assert [it.slate.stopping for it in master.WORKERS.values()] == [True, True]
 
 
 def test_who_leaves_is_replaced_at_once_and_once(master: Master) -> None:

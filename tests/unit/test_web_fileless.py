@@ -26,3 +26,15 @@ def test_a_worker_needs_no_file(tmp_path: Path) -> None:
     assert os.path.samestat(os.fstat(worker.tmp.fileno()), Path(os.devnull).stat())
     worker.tmp.close()
     worker.slate.close()
+
+
+def test_workers_that_cannot_begin_cost_the_master_nothing() -> None:
+    """gunicorn's master does not close theirs: it tries again and again."""
+    cfg = Config()
+    made = [Worker(1, os.getpid(), [], App(cfg), 0, cfg, None) for _ in range(3)]
+    assert len({it.tmp.fileno() for it in made}) == 1
+    made[0].tmp.close()
+    made[1].notify()
+    assert os.path.samestat(os.fstat(made[2].tmp.fileno()), Path(os.devnull).stat())
+    for worker in made:
+        worker.slate.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import threading
 import time
@@ -11,10 +12,11 @@ import pytest
 
 from luggage.web.deadlines import Deadlines
 from luggage.web.job import HELD, SLOW, Job
-from luggage.web.jobs import MOST, Jobs
+from luggage.web.jobs import MOST, PRESSED, REQUEST, Jobs
+from luggage.web.look import patience
 from luggage.web.overdue import Overdue
+from luggage.web.slate import FULL, REQUESTS, Served, Slate
 from luggage.web.slate import HELD as HELD_FOR_GOOD
-from luggage.web.slate import REQUESTS, Slate
 
 
 class Clock:
@@ -104,7 +106,7 @@ def test_a_held_place_is_given_to_others_up_to_a_limit(
         assert not jobs.room()
         clock.now += HELD
     assert not jobs.room()
-    assert jobs.tick() == (2 * MOST, True)
+    assert jobs.tick() == (2 * MOST, HELD_FOR_GOOD)
 
 
 def test_who_computes_is_told_from_who_waits(slate: Slate, connection: socket.socket) -> None:
@@ -352,3 +354,51 @@ def test_a_slate_has_no_end() -> None:
     assert (slate.beats, slate.trouble, slate.serving, slate.leaving) == (1, 1, True, "memory")
     assert slate.relieved
     slate.close()
+
+
+def test_a_client_has_so_long_to_ask(jobs: Jobs, clock: Clock, connection: socket.socket) -> None:
+    """Not one that the app has, nor one whose turn has not come; and each is told of once."""
+    slow = jobs.add(connection)
+    jobs.arrive(slow)
+    entered(jobs, connection)
+    jobs.add(connection)
+    clock.now += REQUEST
+    assert jobs.tardy() == []
+    clock.now += 0.1
+    assert jobs.tardy() == [slow]
+    assert jobs.tardy() == []
+
+
+def test_where_clients_have_all_threads_the_slowest_go(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    """One after another, oldest first; others are told of it meanwhile."""
+    waiting = [jobs.add(connection) for _ in range(jobs.threads)]
+    for job in waiting:
+        jobs.arrive(job)
+        clock.now += 0.001
+    assert jobs.tick() == (jobs.threads, FULL)
+    assert jobs.tardy() == []
+    clock.now += PRESSED
+    assert [jobs.tardy(), jobs.tardy()] == [[waiting[0]], [waiting[1]]]
+    jobs.remove(waiting[0])
+    assert jobs.tick() == (jobs.threads - 1, 0)
+    assert jobs.tardy() == []
+
+
+def test_a_long_path_keeps_its_id(slate: Slate) -> None:
+    """The id is what other lines have as well."""
+    what = f"GET /{'a' * 300} {'5' * 64}"
+    slate.begin(what, 1.0, 10)
+    [served] = slate.served()
+    assert served.what.startswith("GET /aaa")
+    assert served.what.endswith(f"a... {'5' * 64}")
+
+
+def test_who_may_take_for_ever_is_waited_for_as_others_are() -> None:
+    """A stream would switch off the watch of all that stands still beside it."""
+    quick, stream = Served("GET / a", 1.0, 2.0, False), Served("GET /s b", 1.0, 0.0, False)
+    assert patience([quick], 30) == 2.0
+    assert patience([quick, stream], 30) == 30
+    assert patience([stream], 30) == 30
+    assert patience([stream], 0) == patience([], 0) == math.inf

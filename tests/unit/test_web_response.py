@@ -16,7 +16,7 @@ from gunicorn.config import Config
 from gunicorn.http import wsgi
 from gunicorn.http.parser import RequestParser
 
-from luggage.web import response
+from luggage.web import request_id, response
 
 GET = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 PLAIN = [("Content-Type", "text/plain")]
@@ -28,6 +28,9 @@ class Line:
     def __init__(self, there: socket.socket) -> None:
         self.there = there
         self.sent: list[bytes] = []
+
+    def gettimeout(self) -> float:
+        return 0.0
 
     def sendall(self, data: bytes) -> None:
         self.sent.append(data)
@@ -46,6 +49,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Put back at the end; a worker in another test may have installed it before."""
     monkeypatch.setattr(wsgi, "Response", response.Response.__base__)
     monkeypatch.setattr(util, "http_date", response._http_date)
+    monkeypatch.setattr(util, "write_error", response._write_error)
     response.install()
 
 
@@ -159,6 +163,41 @@ def test_what_is_no_bytes_is_an_error_as_in_gunicorn(line: Line) -> None:
     with pytest.raises(TypeError, match="not a byte"):
         answer.start_response("200 OK", PLAIN)("text")
     assert answer.sock is line
+    assert line.sent == [], "it may be answered with an error"
+
+
+@pytest.mark.parametrize(("body", "kept"), [(b"12345", False), (b"1234567890", True)])
+def test_after_a_short_answer_the_connection_is_closed(line: Line, body: bytes, kept: bool) -> None:
+    """Else a proxy would take the next answer for the rest of this one."""
+    answer = made(line)
+    answer.start_response("200 OK", [*PLAIN, ("Content-Length", "10")])(body)
+    answer.close()
+    assert answer.should_close() is not kept
+
+
+def test_what_has_no_body_is_not_short(line: Line) -> None:
+    answer = made(line, b"HEAD / HTTP/1.1\r\nHost: here\r\n\r\n")
+    answer.start_response("200 OK", [*PLAIN, ("Content-Length", "10")])
+    answer.close()
+    assert not answer.should_close()
+
+
+def test_an_error_has_the_requests_id(line: Line) -> None:
+    """gunicorn answers these itself."""
+    token = request_id.CURRENT.set("my-id")
+    try:
+        util.write_error(line, 500, "Internal Server Error", "")
+    finally:
+        request_id.CURRENT.reset(token)
+    [sent] = line.sent
+    head, body = sent.split(b"\r\n\r\n", 1)
+    assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\nX-Request-ID: my-id\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+
+
+def test_an_error_without_a_request_has_no_id(line: Line) -> None:
+    util.write_error(line, 400, "Bad Request", "what")
+    assert b"X-Request-ID" not in line.sent[0]
 
 
 def test_a_client_that_is_gone_is_an_error_and_nothing_is_kept(line: Line) -> None:
@@ -182,6 +221,34 @@ def test_a_file_follows_its_head(tmp_path: Path) -> None:
         answer.close()
         near.close()
         assert far.makefile("rb").read().endswith(b"Content-Length: 4\r\n\r\nfile")
+    assert answer.sent == 4, "as the access log tells"
+    assert not answer.should_close()
+
+
+def test_a_file_that_is_shorter_than_told_ends_the_connection(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"file")
+    near, far = socket.socketpair()
+    with near, far, (tmp_path / "file").open("rb") as file:
+        answer = made(near)
+        answer.start_response("200 OK", [("Content-Length", "10")])
+        answer.write_file(wsgi.FileWrapper(file))
+        answer.close()
+    assert (answer.sent, answer.should_close()) == (4, True)
+
+
+def test_a_client_that_takes_nothing_of_a_file_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python's own waits for it without an end, with a thread for each such client."""
+    monkeypatch.setattr(response, "SILENCE", 0.2)
+    (tmp_path / "file").write_bytes(bytes(20 << 20))
+    near, far = socket.socketpair()
+    with near, far, (tmp_path / "file").open("rb") as file:
+        answer = made(near)
+        answer.start_response("200 OK", [("Content-Length", str(20 << 20))])
+        with pytest.raises(TimeoutError):
+            answer.write_file(wsgi.FileWrapper(file))
+        assert near.gettimeout() is None
 
 
 class Clock:

@@ -13,14 +13,18 @@ from luggage.web.request_id import current
 Layout = Callable[[logging.LogRecord], str]
 
 ACCESS = "gunicorn.access"
+MORE = "  "  # in front of all lines of a record but the first
 _text = logging.Formatter()
 _encode = _json.JSONEncoder(default=str, allow_nan=False).encode
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def human(record: logging.LogRecord) -> str:
-    """`INFO message`, or `INFO [request id] message`; the lines of a traceback follow."""
-    return _traced(f"{record.levelname} {_id()}{_message(record)}", record)
+    """`INFO message`, or `INFO [request id] message`; the lines of a traceback follow.
+
+    Whatever follows the first line is set in: it may have been anybody's text, and begins no line.
+    """
+    return _set_in(_traced(f"{record.levelname} {_id()}{_message(record)}", record))
 
 
 def shared(record: logging.LogRecord) -> str:
@@ -29,7 +33,7 @@ def shared(record: logging.LogRecord) -> str:
         return _message(record)
     when = time.strftime("%Y-%m-%d %H:%M:%S %z", time.localtime(record.created))
     head = f"[{when}] [{record.process}] [{record.levelname}] {_id()}"
-    return _traced(head + _message(record), record)
+    return _set_in(_traced(head + _message(record), record))
 
 
 def json(record: logging.LogRecord) -> str:
@@ -77,6 +81,10 @@ def _message(record: logging.LogRecord) -> str:
         return record.getMessage()
     except Exception:
         return f"{record.msg!r} with arguments that do not fit"
+
+
+def _set_in(text: str) -> str:
+    return text.replace("\n", "\n" + MORE)
 
 
 def _traced(text: str, record: logging.LogRecord) -> str:

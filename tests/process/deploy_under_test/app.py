@@ -65,6 +65,11 @@ def _held() -> None:
     ctypes.PyDLL(None).sleep(86_400)  # does not let go of the interpreter's lock
 
 
+def _pieces() -> None:
+    for _ in range(12):
+        ctypes.PyDLL(None).usleep(900_000)
+
+
 def _died() -> None:
     ctypes.string_at(0)
 
@@ -73,8 +78,17 @@ def _grow() -> None:
     KEPT.append(b"x" * (64 << 20))
 
 
-FAULTS = {"/lock": _lock, "/loop": _loop, "/held": _held, "/died": _died, "/grow": _grow}
+FAULTS = {
+    "/pieces": _pieces,
+    "/lock": _lock,
+    "/loop": _loop,
+    "/held": _held,
+    "/died": _died,
+    "/grow": _grow,
+}
 ERRORS = {
+    "/forge": RuntimeError('no\n6.6.6.6 - - [now] "GET /admin HTTP/1.1" 200 5 "-" "-" 0.001 id'),
+    "/wail": RuntimeError("oh" * 3000),
     "/exit": SystemExit(7),
     "/cancelled": asyncio.CancelledError(),
     "/refused": ConnectionRefusedError(111, "the app's database is away"),
@@ -102,6 +116,14 @@ def _drip() -> Iterable[bytes]:
 def _drop() -> Iterable[bytes]:
     yield b"one drop"
     _loop()
+
+
+def _write(start_response, parts: int) -> Iterable[bytes]:
+    write = start_response("200 OK", [])
+    for _ in range(parts):
+        time.sleep(0.6)
+        write(b"part\n")
+    return []
 
 
 def _dry() -> Iterable[bytes]:
@@ -142,6 +164,8 @@ def _app(environ, start_response) -> Iterable[bytes]:
     if environ["PATH_INFO"] in STREAMS:
         start_response("200 OK", [])
         return STREAMS[environ["PATH_INFO"]]()
+    if environ["PATH_INFO"] == "/write":
+        return _write(start_response, int(environ["QUERY_STRING"]))
     if environ["PATH_INFO"] == "/upload":
         time.sleep(float(environ["QUERY_STRING"] or 0))
         length = len(environ["wsgi.input"].read())
