@@ -84,7 +84,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _set_in(text: str) -> str:
-    return text.replace("\n", "\n" + MORE)
+    return text.rstrip("\n").replace("\n", "\n" + MORE)
 
 
 def _traced(text: str, record: logging.LogRecord) -> str:
