@@ -313,6 +313,63 @@ def test_what_may_not_be_killed_keeps_nothing_else_from_its_next_life(
     assert world.monitor.states()[0].state == "waiting"
 
 
+class Foreign(Transport):
+    """A process that has become another user's, where the supervisor has no CAP_KILL."""
+
+    def signalProcess(self, name: str) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+
+def test_what_cannot_be_signalled_does_not_stop_the_end_of_all_else(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told once, with what to do; all others are asked, and what is left is told."""
+
+    def refused(pid: int, number: int) -> None:
+        raise PermissionError(pid, number)
+
+    monkeypatch.setattr(os, "kill", refused)
+    for name in ("gunicorn", "loop", "spare"):
+        world.monitor.addProcess(name, ["/" + name])
+    children = dict(world.monitor.protocols)
+    for name in ("gunicorn", "loop"):
+        children[name].transport = Foreign(pid=2**22 + len(name))  # no process has such a number
+    stopped: list[bool] = []
+    world.monitor.stop(lambda: stopped.append(True))
+    world.reactor.advance(35)
+    assert children["spare"].transport.signals == []
+    world.reactor.advance(3)
+    web = 2**22 + len("gunicorn")
+    assert [line for line in world.said if line.startswith("error: gunicorn")] == [
+        f"error: gunicorn: pid {web} cannot be signalled, as it runs as another user: end it by "
+        "hand, or let luggage have CAP_KILL"
+    ]
+    assert not [line for line in world.said if "killed" in line and "even when" not in line]
+    assert world.said[-2].endswith(f"even when killed: gunicorn (pid {web})")
+    assert children["spare"].transport.signals == ["TERM"]
+    world.die("spare", None, 15)
+    world.reactor.advance(35)
+    assert not stopped
+    world.reactor.advance(3)
+    assert stopped == [True]
+    assert world.said[-1].endswith(f"even when killed: loop (pid {2**22 + len('loop')})")
+    assert world.reactor.getDelayedCalls() == []
+
+
+def test_what_does_not_die_of_a_kill_is_left_behind(world: World) -> None:
+    """One that the kernel does not let go of, as on a dead file system; all else ends."""
+    world.monitor.addProcess("loop", ["/loop"])
+    world.monitor.protocols["loop"].transport.pid = None
+    stopped: list[bool] = []
+    world.monitor.stop(lambda: stopped.append(True))
+    world.reactor.advance(35)
+    world.reactor.advance(2.9)
+    assert not stopped
+    world.reactor.advance(0.2)
+    assert stopped == [True]
+    assert world.said[-1].startswith("error: left behind, as it does not end, even when killed: ")
+
+
 def test_workers_that_outlive_their_master_are_waited_for(world: World) -> None:
     """A process whose output is still open may be answering a request; but not for ever."""
     world.monitor.addProcess("gunicorn", ["/g"])

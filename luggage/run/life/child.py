@@ -48,6 +48,7 @@ class Child(protocol.ProcessProtocol):
         self.on_exit: Callable[[str], None] | None = None
         self.begin: Callable[[], None] = lambda: None
         self.room = Room()
+        self._told = False
         self._group = 0
         self._first = 0  # its pid, which Twisted forgets when it is gone
         self._orphans: Any = None
@@ -65,7 +66,7 @@ class Child(protocol.ProcessProtocol):
         """Seconds."""
         return float(self.clock.seconds() - self.since)
 
-    def later(self, seconds: float, call: Callable[[], None]) -> None:
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
         """Call `call` then, unless this life has ended."""
         self._calls.append(self.clock.callLater(seconds, call))
 
@@ -90,16 +91,20 @@ class Child(protocol.ProcessProtocol):
         self.send("TERM")
 
         def too_long() -> None:
-            self.monitor.say(f"{self.name}: still runs {seconds:.0f} s after TERM: killed")
-            self.kill()
+            if self.kill():
+                self.monitor.say(f"{self.name}: still runs {seconds:.0f} s after TERM: killed")
 
         self.later(seconds, too_long)
 
     def send(self, number: str | int) -> None:
         """Send it a signal, where it is there still; of some Twisted knows the names as well."""
         if self.transport is not None:
-            with contextlib.suppress(error.ProcessExitedAlready):
+            try:
                 self.transport.signalProcess(number)
+            except error.ProcessExitedAlready:
+                pass
+            except PermissionError:
+                self._refused()
 
     def connectionMade(self) -> None:
         self._first = self.pid or 0
@@ -132,14 +137,23 @@ class Child(protocol.ProcessProtocol):
             self._orphans.cancel()
         self.monitor.ended(self)
 
-    def kill(self) -> None:
-        """Kill the process; where it leads a group, as a good child does, all of that."""
+    def kill(self) -> bool:
+        """Kill the process; where it leads a group, as a good child does, all of that.
+
+        False where that may not be, or it is gone.
+        """
         pid, group = self.pid, self._leads()
-        with contextlib.suppress(*GONE):
+        try:
             if group:
                 os.killpg(group, signal.SIGKILL)
             elif pid is not None:
                 os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            self._refused()
+            return False
+        return pid is not None
 
     def abort(self, why: str, seconds: float) -> None:
         """End a process that does not go on because of `why`; with its group, unless it serves:
@@ -166,6 +180,15 @@ class Child(protocol.ProcessProtocol):
             limit = f"{self.monitor.killTime} s"
             self.monitor.say(
                 f"{self.name}: what it has left behind has not ended in {limit}: killed"
+            )
+
+    def _refused(self) -> None:
+        """Tell, once, that the process takes no signal from here."""
+        if not self._told:
+            self._told = True
+            self.monitor.say(
+                f"error: {self.name}: pid {self.pid} cannot be signalled, as it runs as another "
+                "user: end it by hand, or let luggage have CAP_KILL"
             )
 
     def _leads(self) -> int:
