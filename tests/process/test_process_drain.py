@@ -8,8 +8,10 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from operated import ctl
 from running import Made, Running, started
 
 ASK = b"GET /-/version HTTP/1.0\r\n\r\n"
@@ -131,6 +133,26 @@ def test_term_answers_who_waits_for_a_web_server_that_died(made: Made) -> None:
             answers = [answer(client)[:12] for client in waiting]
         assert answers == [b"HTTP/1.0 200"] * 3
         assert running.wait() == 0
+
+
+def test_term_answers_who_waits_for_a_restart(made: Made) -> None:
+    """TERM after `ctl restart`, while the old life still answers: it takes nobody more, so another
+    begins beside it for those who wait."""
+    with started(made) as running, ThreadPoolExecutor() as pool:
+        running.wait_for("gunicorn: ready")
+        slow = pool.submit(running.get, "/slow?8", 60)
+        time.sleep(0.5)
+        before = len(running.lines)
+        restarted = pool.submit(ctl, made, "restart", "gunicorn")
+        running.wait_for("Worker exiting|Handling signal: term", after=before)
+        time.sleep(1)
+        with clients(running.port, 3) as waiting:
+            running.signal(signal.SIGTERM)
+            answers = [answer(client)[:12] for client in waiting]
+        assert answers == [b"HTTP/1.0 200"] * 3
+        assert slow.result()[0] == 200
+        assert running.wait(60) == 0
+        restarted.result()
 
 
 def test_term_while_nobody_waits_is_not_held_up(made: Made) -> None:

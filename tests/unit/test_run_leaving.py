@@ -111,6 +111,52 @@ def test_a_crash_loop_while_clients_wait_ends_all_the_same(world: Ending) -> Non
     assert world.reactor.getDelayedCalls() == []
 
 
+def test_clients_who_wait_for_a_restart_do_not_wait_for_the_old_life_as_well(
+    world: Ending,
+) -> None:
+    """It takes nobody more, and may have requests for half a minute: another begins beside it."""
+    world.monitor.became_ready(world.monitor.protocols["gunicorn"])
+    [(old, _)] = world.reactor.spawned
+    world.monitor.restart("gunicorn")
+    world.leaving = Leaving(
+        world.reactor,
+        world.monitor,
+        world.listener,
+        drain=0,
+        told=world.told.append,
+        begun=lambda: world.told.append("begun"),
+        stopped=lambda: world.told.append("stopped"),
+    )
+    with socket.create_connection(world.listener.getsockname()):
+        world.leaving.leave("signal SIGTERM")
+        assert world.said[-1].startswith("clients wait")
+        [_, (new, _)] = world.reactor.spawned
+        assert world.monitor.lives == {old, new}
+        world.monitor.became_ready(new)
+        assert (old.transport.signals, new.transport.signals) == (["TERM"], ["TERM"])
+        world.die("gunicorn", 0)
+        assert not world.is_over
+        world.monitor.exited(old, 0, None)
+        world.monitor.ended(old)
+    assert world.is_over
+    assert world.reactor.getDelayedCalls() == []
+
+
+def test_a_restart_is_waited_for_while_balancers_notice(world: Ending) -> None:
+    """It serves again in a moment, for as long as they send somebody."""
+    world.monitor.became_ready(world.monitor.protocols["gunicorn"])
+    world.monitor.restart("gunicorn")
+    assert not world.monitor.serves()
+    world.leaving.leave("signal SIGTERM")
+    assert world.told == ["signal SIGTERM: stopping"]
+    world.die("gunicorn", 0)
+    world.reactor.advance(0)
+    world.monitor.became_ready(world.monitor.protocols["gunicorn"])
+    world.reactor.advance(DRAIN)
+    world.die("gunicorn", 0)
+    assert world.is_over
+
+
 def test_after_a_crash_a_signal_changes_nothing(world: Ending) -> None:
     """What was wrong first is the status."""
     address = world.listener.getsockname()

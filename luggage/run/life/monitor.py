@@ -154,7 +154,8 @@ class Monitor(Orders, ProcessMonitor):
             self.enter(self.records[child.name], "running")
         if child.on_ready is not None:
             child.on_ready()
-        self._waited()
+        if not child.asked:
+            self._waited()
 
     def has_beaten(self, child: Child) -> None:
         """A life has told that it goes on."""
@@ -164,14 +165,14 @@ class Monitor(Orders, ProcessMonitor):
             if record.state == "starting":
                 self.enter(record, "running")
 
-    def serves(self) -> bool:
-        """Whether a process that serves requests is ready."""
-        return any(life.name in self.first and life.ready for life in self.lives)
-
     def when_it_serves(self, call: Callable[[], None], seconds: float) -> None:
-        """Call `call` when one is ready, or after `seconds`; none waits longer to be started."""
+        """Call `call` when one is ready, or after `seconds`; none waits longer to be started, be it
+        for the end of the life before, which takes no clients any more."""
         self._awaits = call, self.clock.callLater(seconds, self._waited)
-        for name in self.first & self.waits.keys():
+        ends = {name for name in self.first if self.is_restarted(name)}
+        for name in ends:
+            del self.protocols[name]
+        for name in ends | (self.first & self.waits.keys()):
             self.start_now(name)
 
     def _waited(self) -> None:

@@ -24,6 +24,7 @@ class Orders:
     waits: dict[str, Any]
     changed: Callable[[], None]
     first: frozenset[str]
+    lives: set[Child]
 
     def states(self) -> list[State]:
         """How every process stands, in the order of the table; what was added later comes last."""
@@ -34,6 +35,19 @@ class Orders:
     def will_serve(self) -> bool:
         """Whether one serves, or will: none does where an operator has stopped it."""
         return any(not self.records[name].halted for name in self.first & self.records.keys())
+
+    def serves(self) -> bool:
+        """Whether one is ready for whoever comes: one that was asked to stop takes nobody more."""
+        return any(it.name in self.first and it.ready and not it.asked for it in self.lives)
+
+    def goes_on(self) -> bool:
+        """Whether one serves, or does as soon as the life before has ended."""
+        return self.serves() or any(self.is_restarted(name) for name in self.first)
+
+    def is_restarted(self, name: str) -> bool:
+        """Whether its current life was asked to stop, and another comes then."""
+        life, record = self.protocols.get(name), self.records.get(name)
+        return life is not None and life.asked and record is not None and not record.halted
 
     def is_shut(self) -> bool:
         """Whether none serves, nor will, because an operator has stopped it."""

@@ -64,7 +64,7 @@ class Leaving:
             self.status = status
             self._told(f"{why}: stopping")
             say(f"{bad}{why}: stopping")
-            if self._drain and status == 0 and self._monitor.serves():
+            if self._drain and status == 0 and self._monitor.goes_on():
                 say(f"not ready any more; serving on for {self._drain} s")
                 self._delay = self._reactor.callLater(self._drain, self._begin)
             else:
