@@ -132,3 +132,23 @@ def test_a_stop_while_a_reload_is_under_way_ends_everything(tmp_path: Path) -> N
         running.wait_for("reload: starting another")
         running.signal(signal.SIGTERM)
         assert running.wait(40) == 0
+
+
+def test_an_operators_stop_ends_the_new_one_as_well(tmp_path: Path) -> None:
+    """Whatever it is doing by then; it would serve in a moment. Then all is as after any stop."""
+    made = make(tmp_path)
+    app = tmp_path / "deploy_under_test" / "app.py"
+    whole = app.read_text()
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        app.write_text("import time\ntime.sleep(600)\n")
+        before = len(running.lines)
+        running.signal(signal.SIGHUP)
+        pid = running.wait_for(r"\[(\d+)\] \[INFO\] Starting gunicorn", after=before)[1]
+        running.wait_for("Booting worker", after=before)
+        assert ctl(made, "stop", "gunicorn").returncode == 0
+        running.wait_for(rf"\[{pid}\] \[INFO\] Handling signal: term", after=before)
+        app.write_text(whole)
+        assert ctl(made, "start", "gunicorn").returncode == 0
+        assert running.get("/")[0] == 200
+        assert ctl(made, "reload").returncode == 0

@@ -14,6 +14,7 @@ from twisted.internet.error import ProcessTerminated
 from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
+from luggage.errors import LuggageError
 from luggage.run.kernel import ending
 from luggage.run.kernel.private import Private
 from luggage.run.life.child import Child
@@ -313,6 +314,9 @@ def test_what_may_not_be_killed_keeps_nothing_else_from_its_next_life(
     assert world.monitor.states()[0].state == "waiting"
 
 
+LEFT = "left behind, as it does not end, even when killed"
+
+
 class Foreign(Transport):
     """A process that has become another user's, where the supervisor has no CAP_KILL."""
 
@@ -334,6 +338,9 @@ def test_what_cannot_be_signalled_does_not_stop_the_end_of_all_else(
     children = dict(world.monitor.protocols)
     for name in ("gunicorn", "loop"):
         children[name].transport = Foreign(pid=2**22 + len(name))  # no process has such a number
+    for order in (world.monitor.restart, world.monitor.halt):
+        with pytest.raises(LuggageError, match="process 'loop': cannot be signalled"):
+            order("loop")
     stopped: list[bool] = []
     world.monitor.stop(lambda: stopped.append(True))
     world.reactor.advance(35)
@@ -345,14 +352,14 @@ def test_what_cannot_be_signalled_does_not_stop_the_end_of_all_else(
         "hand, or let luggage have CAP_KILL"
     ]
     assert not [line for line in world.said if "killed" in line and "even when" not in line]
-    assert world.said[-2].endswith(f"even when killed: gunicorn (pid {web})")
+    assert f"error: {LEFT}: gunicorn (pid {web})" in world.said
     assert children["spare"].transport.signals == ["TERM"]
     world.die("spare", None, 15)
     world.reactor.advance(35)
     assert not stopped
     world.reactor.advance(3)
     assert stopped == [True]
-    assert world.said[-1].endswith(f"even when killed: loop (pid {2**22 + len('loop')})")
+    assert world.said[-1] == f"error: {LEFT}: loop (pid {2**22 + len('loop')})"
     assert world.reactor.getDelayedCalls() == []
 
 
@@ -367,7 +374,7 @@ def test_what_does_not_die_of_a_kill_is_left_behind(world: World) -> None:
     assert not stopped
     world.reactor.advance(0.2)
     assert stopped == [True]
-    assert world.said[-1].startswith("error: left behind, as it does not end, even when killed: ")
+    assert world.said[-1].startswith(f"error: {LEFT}: loop ")
 
 
 def test_workers_that_outlive_their_master_are_waited_for(world: World) -> None:

@@ -135,12 +135,15 @@ def test_an_old_one_that_dies_meanwhile_is_replaced_once(world: Reloading) -> No
 
 
 def test_one_that_is_stopped_meanwhile_stays_stopped(world: Reloading) -> None:
-    """An operator's stop is the last word: the new one is asked to stop as well."""
+    """An operator's stop is the last word: the new one is asked to stop as well, at once, and the
+    reload is over, so that what is started next is not replaced by it."""
     new = world.begin()
     world.monitor.halt("gunicorn")
-    world.monitor.became_ready(new)
     assert new.transport.signals == ["TERM"]
-    assert [well for well, _ in world.ends] == [False]
+    assert world.ends == [(False, "reload: gunicorn: stopped meanwhile")]
+    assert world.told == ["begun", "over"]
+    world.monitor.became_ready(new)
+    assert world.current is not new
     world.die("gunicorn", 0)
     world.monitor.exited(new, 0, None)
     world.monitor.ended(new)

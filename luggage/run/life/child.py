@@ -29,8 +29,9 @@ class Child(protocol.ProcessProtocol):
 
     It has a `heart` where it beats. `ready` is the descriptor on which it tells that it is; None
     where it does not. `since` is the time of its start, by `clock`, and `begin` starts it. Where a
-    life is not the current one of its process, `on_ready` and `on_exit` are told of it, the latter
-    in words. `why` stands before the words of its end. `room` is what it has for itself.
+    life is not the current one of its process, `on_ready`, `on_ask` (it was asked to stop) and
+    `on_exit` are told of it, the latter in words. `refused`: it takes no signal. `why` stands
+    before the words of its end. `room` is what it has for itself.
     """
 
     def __init__(
@@ -43,12 +44,13 @@ class Child(protocol.ProcessProtocol):
         self.clock = clock
         self.since: float = clock.seconds()
         self.asked = False
+        self.refused = False
         self.why = ""
         self.on_ready: Callable[[], None] | None = None
+        self.on_ask: Callable[[], None] | None = None
         self.on_exit: Callable[[str], None] | None = None
         self.begin: Callable[[], None] = lambda: None
         self.room = Room()
-        self._told = False
         self._group = 0
         self._first = 0  # its pid, which Twisted forgets when it is gone
         self._orphans: Any = None
@@ -95,6 +97,8 @@ class Child(protocol.ProcessProtocol):
                 self.monitor.say(f"{self.name}: still runs {seconds:.0f} s after TERM: killed")
 
         self.later(seconds, too_long)
+        if self.on_ask is not None:
+            self.on_ask()
 
     def send(self, number: str | int) -> None:
         """Send it a signal, where it is there still; of some Twisted knows the names as well."""
@@ -184,8 +188,8 @@ class Child(protocol.ProcessProtocol):
 
     def _refused(self) -> None:
         """Tell, once, that the process takes no signal from here."""
-        if not self._told:
-            self._told = True
+        if not self.refused:
+            self.refused = True
             self.monitor.say(
                 f"error: {self.name}: pid {self.pid} cannot be signalled, as it runs as another "
                 "user: end it by hand, or let luggage have CAP_KILL"

@@ -62,21 +62,24 @@ class Orders:
         record.rests = False
         self._hold(record, False)
         if name in self.protocols:
-            self.stopProcess(name)
+            self._end(name)
         else:
             self.start_now(name)
 
     def halt(self, name: str) -> None:
         """Stop a process, which then stays stopped until `begin` or `restart`.
 
-        Whether it crash-loops is to be seen anew then.
+        Whether it crash-loops is to be seen anew then. A life that a reload has begun beside the
+        current one is stopped as well.
         """
         record = self._named(name)
         record.history = History()
         self._hold(record, True)
         self.wait_no_more(name)
+        for life in [it for it in self.lives if it.name == name]:
+            self.ask(life)
         if name in self.protocols:
-            self.stopProcess(name)
+            self._end(name)
         else:
             self.enter(record, "stopped")
 
@@ -102,6 +105,12 @@ class Orders:
         record.halted = halted
         self.changed()
 
+    def _end(self, name: str) -> None:
+        life = self.protocols[name]
+        self.stopProcess(name)
+        if life.refused:
+            raise LuggageError(f"process '{name}': cannot be signalled", "see the log")
+
     def _named(self, name: str) -> Record:
         record = self.records.get(name)
         if record is None:
@@ -122,6 +131,9 @@ class Orders:
         raise NotImplementedError
 
     def stopProcess(self, name: str) -> None:  # noqa: N802 - Twisted's name
+        raise NotImplementedError
+
+    def ask(self, child: Child) -> None:
         raise NotImplementedError
 
     def enter(self, record: Record, state: str) -> None:

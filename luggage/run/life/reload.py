@@ -55,30 +55,23 @@ class Reload:
         self._begun()
 
         def end(well: bool, told: str) -> None:
-            child.on_ready = child.on_exit = None
+            child.on_ready = child.on_ask = child.on_exit = None
             self._busy = False
             self._over()
             done(well, told)
 
-        def stopped() -> bool:
-            if record.halted or not self._monitor.running:
-                end(False, f"reload: {name}: stopped meanwhile")
-                return True
-            return False
+        def asked() -> None:
+            end(False, f"reload: {name}: stopped meanwhile")
 
         def ready() -> None:
             took = f"{name}: pid {child.pid} serves"
-            if stopped():
-                self._monitor.ask(child)
-                return
             old = self._current(name)
             self._monitor.say(f"{took} in the place of {_pid(old)}")
             self._take(child, old)
             end(True, took)
 
         def exited(words: str) -> None:
-            if not stopped():
-                self._failed(name, f"the new one {words} before it was ready", end)
+            self._failed(name, f"the new one {words} before it was ready", end)
 
         def too_long() -> None:
             if child.on_exit is exited:
@@ -86,7 +79,7 @@ class Reload:
                 child.kill()
                 self._failed(name, f"the new one was not ready after {PATIENCE:.0f} s: killed", end)
 
-        child.on_ready, child.on_exit = ready, exited
+        child.on_ready, child.on_ask, child.on_exit = ready, asked, exited
         child.later(PATIENCE, too_long)
         self._monitor.say(f"{name}: reload: starting another beside {_pid(self._current(name))}")
         self._monitor.live(child)
