@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import threading
 import time
@@ -222,6 +223,54 @@ time.sleep(1000)
         while len(running.tree()) > 2 and time.monotonic() < end:
             time.sleep(0.1)
         assert set(running.tree()) == {running.process.pid, loop}
+
+
+LEAVES = """
+print("in", os.environ["TMPDIR"])
+print("child", subprocess.Popen(["/bin/sleep", "1002"], start_new_session={apart}).pid)
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("deaf", subprocess.Popen(["/bin/sleep", "1003"], start_new_session={apart}).pid)
+sys.exit(3)
+"""
+
+
+def test_what_a_loop_has_started_ends_with_it(made: Made) -> None:
+    """It would meet the next life, and pile up; what does not heed TERM is killed, and told."""
+    table(made, 'run.Loop("leaves")', leaves=LEAVES.format(apart=False))
+    with started(made) as running:
+        assert _ends(int(running.wait_for(r"leaves +. child (\d+)")[1]))
+        assert _ends(int(running.wait_for(r"leaves +. deaf (\d+)")[1]))
+        running.wait_for("leaves: what it has left behind has not ended in .*: killed")
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+        children = re.findall(r"leaves +. (?:child|deaf) (\d+)", running.text)
+        assert all(_ends(int(pid)) for pid in children), "those of the last life as well"
+
+
+def test_what_has_left_a_loops_group_keeps_nothing_of_it(made: Made) -> None:
+    """It has a session of its own, and lives on; but the pipe and the folder are gone."""
+    table(made, 'run.Loop("leaves")', leaves=LEAVES.format(apart=True))
+    with started(made) as running:
+        folder = Path(running.wait_for(r"leaves +. in (\S+)")[1])
+        end = time.monotonic() + 30
+        while folder.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not folder.exists()
+        child = int(running.wait_for(r"leaves +. child (\d+)")[1])
+        assert b"1002" in Path(f"/proc/{child}/cmdline").read_bytes()
+
+
+def _ends(pid: int) -> bool:
+    """Within some seconds."""
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def test_children_do_not_outlive_the_supervisor(made: Made) -> None:

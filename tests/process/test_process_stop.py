@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
-from running import Made, started
+from operated import ctl
+from running import PACKAGE, Made, started
 from test_process_deadline import ask, workers
 
 
@@ -110,3 +113,37 @@ def test_term_while_it_still_starts(made: Made) -> None:
             # Before Python runs our first line, TERM has its default action.
             assert status == 0 or (status == -signal.SIGTERM and running.lines == [])
             assert {pid: line for pid, line in running.tree().items() if line[0] != "Z"} == {}
+
+
+HELPER = """
+import subprocess
+HELPER = subprocess.Popen(["/bin/sleep", "1005"])
+print("helper", HELPER.pid)
+"""
+
+
+def test_a_helper_of_the_app_holds_up_no_stop(made: Made) -> None:
+    """It has the web server's output, and nobody waits for it: it ends with the web server, and
+    with the one that a reload replaces."""
+    app = made.folder / PACKAGE / "app.py"
+    app.write_text(app.read_text() + HELPER)
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        old = int(running.wait_for(r"helper (\d+)")[1])
+        before = len(running.lines)
+        assert ctl(made, "reload").returncode == 0
+        new = int(running.wait_for(r"helper (\d+)", after=before)[1])
+        end = time.monotonic() + 25
+        while runs(old) and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not runs(old)
+        assert runs(new)
+        running.signal(signal.SIGTERM)
+        assert running.wait(25) == 0
+        assert not runs(new)
+
+
+def runs(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return b"1005" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False

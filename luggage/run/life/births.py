@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, MutableMapping
 from typing import Any
 
 from luggage.run.kernel.heart import VARIABLE as HEART
 from luggage.run.kernel.heart import Heart
 from luggage.run.kernel.private import Private, Room
 from luggage.run.life.adopt import Adopted
-from luggage.run.life.child import Child, given
+from luggage.run.life.child import Child
 from luggage.run.start import inherit
-from luggage.run.start.inherit import Started
+from luggage.run.start.inherit import READY, Started
 
 
 class Births:
@@ -102,3 +102,22 @@ class Births:
     def _never_begun(self, child: Child) -> None:
         self._monitor.exited(child, 127, None)
         self._monitor.ended(child)
+
+
+def given(
+    environ: MutableMapping[str, str],
+    inherited: Iterable[tuple[str, int]],
+    null: int,
+    tells: bool,
+) -> tuple[dict[int, int | str], int | None]:
+    """A life's descriptors as Twisted wants them, and the one on which it tells that it is ready.
+
+    Of `inherited` it gets those whose number `environ` has; one that `tells` finds its own there.
+    """
+    files: dict[int, int | str] = {0: null, 1: "r", 2: "r"}
+    files |= {number: number for name, number in inherited if environ.get(name) == str(number)}
+    if not tells:
+        return files, None
+    ready = max(files) + 1
+    environ[READY] = str(ready)
+    return files | {ready: "r"}, ready

@@ -10,18 +10,16 @@ import contextlib
 import os
 import select
 import signal
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet import error, protocol
 
-from luggage.run.kernel import kin
 from luggage.run.kernel.heart import Heart
 from luggage.run.kernel.private import Room
-from luggage.run.start.inherit import READY
+from luggage.run.life.remains import GONE, Remains
 
 PIPE = 128  # reads of 8 KiB: more than any pipe holds
-GONE = (ProcessLookupError, PermissionError)  # or what is there has become another user's
 
 
 class Child(protocol.ProcessProtocol):
@@ -53,7 +51,7 @@ class Child(protocol.ProcessProtocol):
         self.room = Room()
         self._group = 0
         self._first = 0  # its pid, which Twisted forgets when it is gone
-        self._orphans: Any = None
+        self._remains: Remains | None = None
         self._ready = ready
         self._lines = {number: monitor.output.stream() for number in (1, 2)}
         self._calls: list[Any] = []
@@ -127,18 +125,42 @@ class Child(protocol.ProcessProtocol):
             self._print(childFD, self._lines[childFD].end())
 
     def processExited(self, reason: Any) -> None:
-        # Its pipes may stay open: a gunicorn worker outlives its master to finish its requests.
         self._read_what_is_there()
+        code, number = reason.value.exitCode, reason.value.signal
         if self._group:
             with contextlib.suppress(*GONE):
                 os.killpg(self._group, signal.SIGKILL)
-        self.monitor.exited(self, reason.value.exitCode, reason.value.signal)
-        if self._serves:
-            self._orphans = self.clock.callLater(self.monitor.killTime, self._bury)
+        self._remains = Remains(self._first, self.clock, self)
+        if self._serves and not (self.asked and code == 0):
+            # A gunicorn worker outlives its master to finish its requests. One that ends in order
+            # has waited for all of them: then others have its output, such as the app's helpers.
+            self._remains.outlive(self.monitor.killTime)
+        else:
+            self._remains.end()
+        self.monitor.exited(self, code, number)
 
     def processEnded(self, reason: Any) -> None:
-        if self._orphans is not None and self._orphans.active():
-            self._orphans.cancel()
+        if self._remains is not None:
+            self._remains.silent()
+
+    def forget(self) -> None:
+        """It is dead, and what it has left behind is waited for no longer."""
+        if self._remains is not None:
+            self._remains.kill()
+
+    def remains_killed(self, seconds: float) -> None:
+        """What it has left behind had to be killed, so long after its end."""
+        limit = f"{seconds:.0f} s"
+        self.monitor.say(f"{self.name}: what it has left behind has not ended in {limit}: killed")
+
+    def remains_shut(self) -> None:
+        """Nobody who has its output is waited for."""
+        self._read_what_is_there()
+        for number in list(self.transport.pipes):
+            self.transport.closeChildFD(number)
+
+    def remains_over(self) -> None:
+        """Nothing is left of it."""
         self.monitor.ended(self)
 
     def kill(self) -> bool:
@@ -175,17 +197,6 @@ class Child(protocol.ProcessProtocol):
     def _serves(self) -> bool:
         return self._ready is not None
 
-    def _bury(self) -> None:
-        """Kill what the process has left behind in its group, and what does not end."""
-        if kin.alive(self._first):
-            return  # another process: nothing is left, or the kernel would not have used the number
-        with contextlib.suppress(*GONE):
-            os.killpg(self._first, signal.SIGKILL)
-            limit = f"{self.monitor.killTime} s"
-            self.monitor.say(
-                f"{self.name}: what it has left behind has not ended in {limit}: killed"
-            )
-
     def _refused(self) -> None:
         """Tell, once, that the process takes no signal from here."""
         if not self.refused:
@@ -219,22 +230,3 @@ class Child(protocol.ProcessProtocol):
                 if events:  # nobody has the other end: the last line is whole as it is
                     self.childConnectionLost(number)
                 break
-
-
-def given(
-    environ: MutableMapping[str, str],
-    inherited: Iterable[tuple[str, int]],
-    null: int,
-    tells: bool,
-) -> tuple[dict[int, int | str], int | None]:
-    """A life's descriptors as Twisted wants them, and the one on which it tells that it is ready.
-
-    Of `inherited` it gets those whose number `environ` has; one that `tells` finds its own there.
-    """
-    files: dict[int, int | str] = {0: null, 1: "r", 2: "r"}
-    files |= {number: number for name, number in inherited if environ.get(name) == str(number)}
-    if not tells:
-        return files, None
-    ready = max(files) + 1
-    environ[READY] = str(ready)
-    return files | {ready: "r"}, ready

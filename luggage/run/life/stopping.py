@@ -7,7 +7,7 @@ from typing import Any
 
 from luggage.run.life.child import Child
 
-LAST_WORDS = 1.0  # seconds for output that comes after a process's end
+LAST_WORDS = 1.0  # seconds for what is left of the last process: its output, and its own children
 DEATH = 3.0  # seconds that a killed process has to be gone; one in the kernel's hands may stay
 
 
@@ -29,9 +29,10 @@ class Stopping:
 
     def enter(self) -> None:
         """Ask all of this stage."""
-        # The last stage only waits for a few more lines: what lingers there answers no request.
-        patience = self._monitor.killTime + 1 if len(self._stages) > 1 else LAST_WORDS
-        self._deadline = self._monitor.clock.callLater(patience, self._forget)
+        if len(self._stages) > 1:
+            self._wait(self._monitor.killTime + 1)
+        else:
+            self._deadline = None  # what lingers there answers no request
         self._limit = self._monitor.clock.callLater(self._monitor.killTime, self._killed)
         for life in self._lives():
             self._monitor.ask(life)
@@ -42,9 +43,18 @@ class Stopping:
         lives = self._monitor.lives - self._left
         return sorted((it for it in lives if self._stages[0](it.name)), key=lambda it: it.name)
 
+    def _wait(self, seconds: float) -> None:
+        self._deadline = self._monitor.clock.callLater(seconds, self._forget)
+
     def _forget(self) -> None:
-        self._monitor.lingering.clear()
+        lingering = self._linger()
+        self._monitor.lingering.difference_update(lingering)
+        for life in lingering:
+            life.forget()
         self.advance()
+
+    def _linger(self) -> list[Child]:
+        return [it for it in self._monitor.lingering if self._stages and self._stages[0](it.name)]
 
     def _killed(self) -> None:
         # Counted from here: after a pause of everything, both would be due at once.
@@ -62,13 +72,14 @@ class Stopping:
         """Go on to the next stage when nothing of this one is left."""
         if not self._stages or self._lives():
             return
-        stage, lingering = self._stages[0], self._monitor.lingering
-        if any(stage(life.name) for life in lingering):
-            if self._deadline.active():
-                return
-            lingering.clear()
+        if self._linger():
+            if self._deadline is None:
+                self._wait(LAST_WORDS)
+            elif not self._deadline.active():
+                self._forget()
+            return
         for call in (self._deadline, self._limit):
-            if call.active():
+            if call is not None and call.active():
                 call.cancel()
         self._stages.pop(0)
         if self._stages:
