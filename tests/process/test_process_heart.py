@@ -170,3 +170,22 @@ def test_a_wedged_life_does_not_leave_its_children(made: Made) -> None:
         [child] = _when(lambda: running.children("1001", pid))
         running.wait_for(r"stuck: no beat for .*: killed by signal 6")
         _when(lambda: _state(child) == "Z")
+
+
+def test_a_child_does_not_beat_for_its_parent(made: Made) -> None:
+    """One that was forked, and goes round, while the loop itself is stuck; both are ended."""
+    wedge = (
+        """
+child = os.fork()
+while child == 0:
+    run.beat()
+    time.sleep(0.1)
+print("child", child)
+"""
+        + LOCK
+    )
+    table(made, 'run.Loop("stuck", beat=1)', stuck=BEATS.format(wedge=wedge))
+    with started(made) as running:
+        child = int(running.wait_for(r"child (\d+)")[1])
+        running.wait_for(r"stuck: no beat for .*: killed by signal 6")
+        _when(lambda: _state(child) == "Z")

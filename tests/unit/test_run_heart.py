@@ -64,6 +64,26 @@ def test_nobody_can_shorten_the_page(watched: Heart) -> None:
     watched.look(LOOK)
 
 
+def test_a_forked_childs_beats_are_none_of_its_parents(watched: Heart) -> None:
+    """As multiprocessing makes them: a child that goes on would hide that its parent is stuck."""
+    code = """
+import os
+from luggage import run
+run.beat()
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+    run.beat()
+else:
+    run.beat()
+    run.beat()
+"""
+    number = watched.descriptor
+    environ = {**os.environ, heart.VARIABLE: str(number)}
+    subprocess.run([sys.executable, "-c", code], env=environ, pass_fds=[number], check=True)
+    assert int.from_bytes(os.pread(number, 8, 0), sys.byteorder) == 2
+
+
 def test_a_number_that_is_another_file_s_is_left_alone(tmp_path: Path) -> None:
     """A process that a loop starts may inherit the variable, and have opened a file of its own."""
     mine = tmp_path / "mine"

@@ -49,6 +49,7 @@ def _inherited() -> memoryview | None:
         os.close(number)
     except (OSError, OverflowError, ValueError):
         return None
+    os.register_at_fork(after_in_child=leave)  # it may go on while its parent is stuck
     return memoryview(page).cast("Q")
 
 
