@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -35,12 +34,12 @@ from luggage.run.operate.closed import Closed
 from luggage.run.operate.control import Control
 from luggage.run.operate.leaving import Leaving
 from luggage.run.operate.operating import Operating
+from luggage.run.operate.signals import Signals
 from luggage.run.operate.system import Overall
 from luggage.run.pages.management import Management
 from luggage.run.start import inherit
 from luggage.run.table.processes import Process
 
-HEARD = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 CHECK = 0.5  # seconds between looks at the state folder
 REAP = 1.0  # seconds between looks for dead orphans
 
@@ -79,7 +78,6 @@ class Supervisor:
         self._pages = management
         self._management: Management | None = None
         server = settings.read(settings.Server, environ)
-        self._terminals = [number for number in range(3) if os.isatty(number)]
         self.output = Output(
             write,
             [process.name for process in processes],
@@ -124,6 +122,9 @@ class Supervisor:
             begun=self._look_no_more,
             stopped=self._stopped,
         )
+        self._signals = Signals(
+            reactor, leave=self._leaving.leave, reload=self._reload, say=self.say
+        )
         self._places = ctllib.Places(str(folder / "config"), str(folder / "messages"))
         self._receiver = Tolerant(self.monitor, environ, self.say)
         for process in processes:
@@ -149,10 +150,7 @@ class Supervisor:
         self.output.say(text)
 
     def _start(self) -> None:
-        for number in HEARD:
-            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._signalled)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
+        self._signals.listen()
         self._listen()
         self.monitor.startService()
         self._look(
@@ -185,14 +183,6 @@ class Supervisor:
         look.start(seconds)
         if what != "orphans":
             self._looks.append(look)
-
-    def _signalled(self, number: int, _frame: object) -> None:
-        told = f"signal {signal.Signals(number).name}"
-        # A terminal that is closed takes with it whoever could have wanted a reload.
-        if number == signal.SIGHUP and all(os.isatty(it) for it in self._terminals):
-            reactor.callFromThread(self._reload, told)
-        else:
-            reactor.callFromThread(self._leaving.leave, told)
 
     def _reload(self, why: str) -> None:
         web = [it.name for it in self.system.states() if it.kind == "web"]

@@ -115,6 +115,22 @@ def test_term_while_it_still_starts(made: Made) -> None:
             assert {pid: line for pid, line in running.tree().items() if line[0] != "Z"} == {}
 
 
+def test_no_usual_signal_ends_everything_without_order(made: Made) -> None:
+    """What another program would take for an order is told, and nothing happens; QUIT, which is
+    Ctrl-\\ in a terminal, is a stop as any other."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        running.wait_for("goes round")
+        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM):
+            running.signal(number)
+            running.wait_for(f"signal {number.name}: left out: it means nothing here")
+        assert running.get("/")[0] == 200
+        running.signal(signal.SIGQUIT)
+        running.wait_for("signal SIGQUIT: stopping")
+        assert running.wait() == 0
+        assert "gunicorn: exited with status 0" in running.text
+
+
 HELPER = """
 import subprocess
 HELPER = subprocess.Popen(["/bin/sleep", "1005"])
