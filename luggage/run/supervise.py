@@ -218,8 +218,16 @@ class Supervisor:
         reactor.stop()
 
     def _tell_trouble(self, event: dict[str, Any]) -> None:
-        if event["log_level"].name in ("warn", "error", "critical"):
-            self.output.say(eventAsText(event, includeTimestamp=False, includeSystem=False))
+        text = trouble(event)
+        if text:
+            self.output.say(text)
+
+
+def trouble(event: dict[str, Any]) -> str:
+    """What Twisted has logged of something that went wrong, with its level in front; else ""."""
+    level = {"warn": "warning", "error": "error", "critical": "error"}.get(event["log_level"].name)
+    text = eventAsText(event, includeTimestamp=False, includeSystem=False)
+    return f"{level}: {text}" if level else ""
 
 
 def _write(

@@ -54,6 +54,6 @@ def test_a_worker_that_stands_still_does_not_outlive_its_master_for_long(made: M
         os.kill(master, signal.SIGKILL)
         running.wait_for("gunicorn: ready", after=before)
         _until_gone(running, worker, 60)
-        running.wait_for(r"gunicorn: what it has left behind .*: killed", after=before)
+        running.wait_for(r"error: gunicorn: what it has left behind .*: killed", after=before)
         running.signal(signal.SIGTERM)
         assert running.wait() == 0

@@ -54,7 +54,7 @@ def test_one_that_is_stuck_tells_where_and_is_started_again(made: Made, wedge: s
         running.wait_for(r"^stuck +. lives in")
         pid = running.wait_for_child("stuck")
         running.wait_for(
-            r"luggage +. stuck: no beat for 1\.\d s: 1 s are allowed; what its threads"
+            r"luggage +. error: stuck: no beat for 1\.\d s: 1 s are allowed; what its threads"
         )
         running.wait_for(r"stuck +. .* in stuck_here")
         running.wait_for(r"stuck: no beat for .*: killed by signal 6 \(SIGABRT\) after .* again in")

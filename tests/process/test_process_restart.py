@@ -240,7 +240,7 @@ def test_what_a_loop_has_started_ends_with_it(made: Made) -> None:
     with started(made) as running:
         assert _ends(int(running.wait_for(r"leaves +. child (\d+)")[1]))
         assert _ends(int(running.wait_for(r"leaves +. deaf (\d+)")[1]))
-        running.wait_for("leaves: what it has left behind has not ended in .*: killed")
+        running.wait_for("error: leaves: what it has left behind has not ended in .*: killed")
         running.signal(signal.SIGTERM)
         assert running.wait() == 0
         children = re.findall(r"leaves +. (?:child|deaf) (\d+)", running.text)

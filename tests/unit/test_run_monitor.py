@@ -129,7 +129,7 @@ def test_a_loop_is_never_a_crash_of_everything(world: World) -> None:
     for _ in range(40):
         world.reactor.advance(31)
     assert world.crashes == []
-    assert "loop: cannot be started: /missing" in world.said
+    assert "error: loop: cannot be started: /missing" in world.said
 
 
 def test_one_that_cannot_be_started_leaves_nothing(tmp_path: Path) -> None:
@@ -292,7 +292,7 @@ def test_what_ignores_term_is_killed_with_its_group(world: World) -> None:
         world.reactor.advance(0.2)
         assert process.wait(5) == -9
         assert process.stdout.read() == b"", "the sleep that held the pipe is gone as well"
-    assert world.said[-1] == "loop: still runs 35 s after TERM: killed"
+    assert world.said[-1] == "error: loop: still runs 35 s after TERM: killed"
 
 
 def test_what_may_not_be_killed_keeps_nothing_else_from_its_next_life(

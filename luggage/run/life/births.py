@@ -96,7 +96,7 @@ class Births:
         try:
             begin()
         except Exception as problem:
-            self._monitor.say(f"{child.name}: cannot be started: {problem}")
+            self._monitor.say(f"error: {child.name}: cannot be started: {problem}")
             self._reactor.callLater(0, self._never_begun, child)
 
     def _never_begun(self, child: Child) -> None:

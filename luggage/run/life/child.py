@@ -92,7 +92,8 @@ class Child(protocol.ProcessProtocol):
 
         def too_long() -> None:
             if self.kill():
-                self.monitor.say(f"{self.name}: still runs {seconds:.0f} s after TERM: killed")
+                limit = f"{seconds:.0f} s after TERM"
+                self.monitor.say(f"error: {self.name}: still runs {limit}: killed")
 
         self.later(seconds, too_long)
         if self.on_ask is not None:
@@ -150,8 +151,8 @@ class Child(protocol.ProcessProtocol):
 
     def remains_killed(self, seconds: float) -> None:
         """What it has left behind had to be killed, so long after its end."""
-        limit = f"{seconds:.0f} s"
-        self.monitor.say(f"{self.name}: what it has left behind has not ended in {limit}: killed")
+        told = f"what it has left behind has not ended in {seconds:.0f} s: killed"
+        self.monitor.say(f"error: {self.name}: {told}")
 
     def remains_shut(self) -> None:
         """Nobody who has its output is waited for."""

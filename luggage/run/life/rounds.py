@@ -51,5 +51,6 @@ class Rounds:
             since = "no beat" if heart.begun else "no beat since its start,"
             why = f"{since} for {heart.silent:.1f} s: "
             limit = f"{heart.allowed:g} s are allowed"
-            self._monitor.say(f"{life.name}: {why}{limit}; what its threads do, then it is killed")
+            told = f"{life.name}: {why}{limit}; what its threads do, then it is killed"
+            self._monitor.say(f"error: {told}")
             life.abort(why, WORDS)
