@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from running import Made, started
+from tables import table
 
 T = TypeVar("T")
 
@@ -71,6 +72,20 @@ def test_a_flood_waits_for_a_reader_that_is_late(made: Made) -> None:
         flood = [text for text in told if text.isdigit()]
         assert flood == [b"%06d" % number for number in range(100_000)]
         assert "lines lost" not in running.text
+
+
+def test_an_object_that_is_none_does_not_end_the_log(made: Made) -> None:
+    """900 kB that only look like JSON are six times as much as text, more than may wait: they are
+    told, or counted as lost, and later lines are told in any case."""
+    body = r"""
+sys.stdout.buffer.write(b"{" + b"\1" * 900_000 + b"}\n")
+while True:
+    print("after it", flush=True)
+    time.sleep(0.1)
+"""
+    table(made, 'run.Loop("loop")', loop=body)
+    with started(made, LOG_FORMAT="json") as running:
+        running.wait_for('"after it"', seconds=30)
 
 
 def test_lines_that_are_lost_are_counted(made: Made) -> None:

@@ -82,6 +82,22 @@ def test_nobody_reads(pipe: tuple[int, int]) -> None:
     assert os.read(reader, 100) == b"again\n"
 
 
+def test_what_is_larger_than_the_limit_does_not_end_the_log(pipe: tuple[int, int]) -> None:
+    """It is taken where nothing waits, and what comes later is taken when it has been read."""
+    reader, writer = pipe
+    full = fill(writer)
+    write = Writer(writer, limit=1000)
+    assert write(b"x" * 4999 + b"\n")
+    assert not write(b"too much\n")
+    read = b""
+    while len(read) < full + 5000:
+        read += os.read(reader, 10_000)
+    assert read[full:] == b"x" * 4999 + b"\n"
+    assert write.flush(10)
+    assert write(b"again\n")
+    assert os.read(reader, 100) == b"again\n"
+
+
 def test_a_closed_pipe_stops_nothing() -> None:
     """A reader that is gone is no reason to stop, nor to wait."""
     reader, writer = os.pipe()

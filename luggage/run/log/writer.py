@@ -17,10 +17,11 @@ ATONCE = 1 << 16  # bytes: what a pipe holds
 class Writer:
     """Call it with bytes: they are queued, and written to `descriptor` by a thread of its own.
 
-    Where `limit` bytes wait already, it returns False and forgets what it was given, until half of
-    them are gone. To set O_NONBLOCK instead would change the terminal, or the pipe, for everyone
-    who has it. An error, such as of a closed pipe or a full disk, loses what was being written: a
-    lost log must not stop the processes. How many lines that were, `missed` tells.
+    Where more than `limit` bytes would wait, it returns False and forgets what it was given, until
+    half of them are gone; what comes while nothing waits is always taken. To set O_NONBLOCK instead
+    would change the terminal, or the pipe, for everyone who has it. An error, such as of a closed
+    pipe or a full disk, loses what was being written: a lost log must not stop the processes. How
+    many lines that were, `missed` tells.
     """
 
     def __init__(self, descriptor: int, limit: int = LIMIT) -> None:
@@ -37,7 +38,8 @@ class Writer:
         """Whether `data` will be written. It stands for as many lines as it has, or for `lines`:
         where it tells that some are lost, they are lost with it."""
         with self._change:
-            if self._full or self._waiting + len(data) > self.limit:
+            # Only what is written makes room again: it must not be full while nothing waits.
+            if self._full or (self._waiting and self._waiting + len(data) > self.limit):
                 self._full = True
                 return False
             self._queue.append((data, data.count(b"\n") if lines is None else lines))
