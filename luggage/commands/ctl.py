@@ -77,6 +77,10 @@ def _check(what: str | None, names: Sequence[str], as_json: bool) -> None:
         raise UsageError("--json: only with status", "leave it out")
     if names and what == "status":
         raise UsageError("ctl status: takes no names", "it tells of all")
+    if not all(names) and what != "log-level":
+        raise UsageError(
+            f"ctl {what}: a name is empty", "is a variable not set? ctl status names them all"
+        )
     if not names and what in NAMED:
         raise UsageError(f"ctl {what}: no process is named", "ctl status names them all")
     if what == "log-level" and len(names) > 1:

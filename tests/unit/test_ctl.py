@@ -100,6 +100,14 @@ def test_what_is_missing_is_named() -> None:
     for words, told, hint in (
         ([], "ctl: no command is named", "one of status, restart, stop, start, reload, log-level"),
         (["restart"], "ctl restart: no process is named", "ctl status names them all"),
+        *(
+            (
+                [command, "loop", ""],
+                f"ctl {command}: a name is empty",
+                "is a variable not set? ctl status names them all",
+            )
+            for command in ("restart", "stop", "start", "reload")
+        ),
         (
             ["log-level", "loud"],
             "ctl log-level: there is no such level",

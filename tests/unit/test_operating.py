@@ -249,6 +249,16 @@ def test_a_name_that_may_be_a_secret_is_not_repeated() -> None:
     assert "s3cr3t" not in World().refused("restart", "s3cr3t/+=").render()
 
 
+@pytest.mark.parametrize("command", ["restart", "stop", "start", "reload"])
+def test_an_empty_name_is_that_of_no_process(command: str) -> None:
+    """Not of all that are no copies, such as where a variable in a script is not set."""
+    world = World()
+    world.parts.processes["spare"] = replace(LOOP, name="spare")
+    error = world.refused(command, "")
+    assert error.message == f"{command}: that process: there is none"
+    assert world.parts.asked == []
+
+
 @pytest.mark.parametrize("command", ["restart", "stop", "start"])
 def test_no_name_at_all_is_refused(command: str) -> None:
     """The names that there are, are told."""

@@ -145,7 +145,8 @@ class Operating:
         known = [it.name for it in self._system.states()]
         chosen, wrong = [], []
         for name in names:
-            found = [it for it in known if name in (it, it.rpartition(".")[0])]
+            # No name is that of no process: "loop" is no copy of anything.
+            found = [it for it in known if name and name in (it, it.rpartition(".")[0])]
             chosen += found
             wrong += [] if found else [_named(name)]
         if wrong:
