@@ -163,6 +163,28 @@ def test_what_a_release_leaves_behind_is_not_waited_for(made: Made) -> None:
         assert not Path(f"/proc/{orphan}").exists()
 
 
+def test_the_last_lines_of_a_release_are_told_to_the_last(made: Made) -> None:
+    """As much as a pipe holds may be in it when it dies, on stdout and on stderr."""
+    table(
+        made,
+        'run.Release("migrate")',
+        LOOP,
+        migrate="""
+for stream in (1, 2):
+    os.write(stream, b"".join(b"%d %06d\\n" % (stream, it) for it in range(7000)) + b"end")
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+    )
+    with started(made) as running:
+        assert running.wait() == 137
+        before = running.text.partition("luggage | migrate: its last lines were:")[0].splitlines()
+        told = [line.removeprefix("migrate | ") for line in before if line.startswith("migrate")]
+        for stream in (1, 2):
+            mine = [line for line in told if line.startswith(f"{stream} ")]
+            assert mine == [f"{stream} {number:06}" for number in range(7000)]
+        assert told.count("end") == 2
+
+
 def test_each_has_a_room_of_its_own(made: Made) -> None:
     """TMPDIR is empty for each life and gone at the end; RUNTIME_DIRECTORY stays from life to
     life; nobody else of this user's group may look into them."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import select
 import signal
+import struct
+import termios
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +22,8 @@ from luggage.run.table.processes import Process
 
 LOOK = 0.05  # seconds between looks for signals
 PATIENCE = 35.0  # seconds after TERM, as a monitor has it
-CHUNK = 65_536  # bytes
+CHUNK = 8192  # bytes; as JSON they may be a hundred times as many
+GONE = (ProcessLookupError, PermissionError)  # or what is there has become another user's
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,7 @@ class _Step:
     started: inherit.Started
     watch: int  # its pid's descriptor
     lines: dict[int, Lines] = field(default_factory=dict)  # by our end of its pipe
+    rest: dict[int, int] | None = None  # when it is dead: the bytes that it has left in each
 
 
 class Steps:
@@ -84,9 +89,11 @@ class Steps:
             watched = [it.watch for it in steps] + [pipe for it in steps for pipe in it.lines]
             found = set(select.select(watched, [], [], LOOK)[0])
             for step in list(steps):
+                if step.watch in found and step.rest is None:
+                    step.rest = {pipe: _there(pipe) for pipe in step.lines}
                 for pipe in found & step.lines.keys():
                     self._read(step, pipe)
-                if step.watch in found:
+                if step.rest is not None and not any(step.rest.values()):
                     steps.remove(step)
                     ends[step.process.name] = self._end(step)
         return [ends[process.name] for process in processes]
@@ -96,31 +103,34 @@ class Steps:
         if self._asked is None and self.stopped:
             self._asked = now
             for step in steps:
-                os.kill(step.started.pid, signal.SIGTERM)
+                with contextlib.suppress(*GONE):
+                    os.kill(step.started.pid, signal.SIGTERM)
         elif self._asked is not None and now - self._asked > PATIENCE:
             for step in steps:
-                with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(*GONE):
                     os.killpg(step.started.pid, signal.SIGKILL)
 
-    def _read(self, step: _Step, pipe: int) -> bool:
-        data = os.read(pipe, CHUNK)
+    def _read(self, step: _Step, pipe: int) -> None:
+        """Read some of what is there; of a dead one no more than it has left: others may go on."""
+        most = CHUNK if step.rest is None else min(CHUNK, step.rest[pipe])
+        if not most:
+            return
+        data = os.read(pipe, most)
         self._print(step, pipe, step.lines[pipe].feed(data) if data else step.lines[pipe].end())
+        if step.rest is not None:
+            step.rest[pipe] -= len(data)
         if not data:
             del step.lines[pipe]
-        return bool(data)
 
     def _print(self, step: _Step, pipe: int, pieces: list[tuple[bool, bytes]]) -> None:
         stream = 1 if pipe == step.started.pipes[1] else 2
         self._output.lines(step.process.name, pieces, step.started.pid, stream)
 
     def _end(self, step: _Step) -> Ended:
-        """It is dead: what it has printed is read, what it has left behind is not waited for."""
+        """It is dead, and all that it has printed is read: what it has left behind may go on."""
         _, status = os.waitpid(step.started.pid, 0)
-        for pipe in list(step.lines):
-            while select.select([pipe], [], [], 0)[0] and self._read(step, pipe):
-                pass
-            if pipe in step.lines:
-                self._print(step, pipe, step.lines[pipe].end())
+        for pipe, lines in step.lines.items():
+            self._print(step, pipe, lines.end())
         for number in (step.watch, *step.started.pipes.values()):
             os.close(number)
         self._rooms.end(step.started.room)
@@ -129,6 +139,11 @@ class Steps:
             return Ended(step.process, ending.how(0, None), 0)
         pair = (code, None) if code > 0 else (None, -code)
         return Ended(step.process, ending.how(*pair), ending.status(*pair))
+
+
+def _there(pipe: int) -> int:
+    """The bytes that are in it now."""
+    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0])
 
 
 def passed(wanted: Sequence[Process], steps: Steps, output: Any) -> int | None:
