@@ -185,14 +185,24 @@ def _steps(
     if all(process.stays for process in wanted):
         return None
     from luggage.run.log.output import Output  # noqa: PLC0415
+    from luggage.run.log.pressure import Pause  # noqa: PLC0415
     from luggage.run.start import steps  # noqa: PLC0415 - where there are none, nobody waits
 
     kin.adopt_orphans()
-    output = Output(write, [process.name for process in wanted], server.log_format)
-    ran = steps.Steps(
-        command=_command, environ=os.environ, output=output, rooms=rooms, stop=STOP[:2]
+    output = Output(
+        write, [process.name for process in wanted], server.log_format, missed=write.missed
     )
-    return steps.passed(wanted, ran, output)
+    ran = steps.Steps(
+        command=_command,
+        environ=os.environ,
+        output=output,
+        rooms=rooms,
+        stop=STOP[:2],
+        pause=Pause(write),
+    )
+    status = steps.passed(wanted, ran, output)
+    write.miss(output.untold())  # the supervisor tells of them, in the lines of its own output
+    return status
 
 
 def _warn_of_a_kept_key() -> None:

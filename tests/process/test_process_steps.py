@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import select
 import signal
 import socket
 import time
@@ -183,6 +185,53 @@ os.kill(os.getpid(), signal.SIGKILL)
             mine = [line for line in told if line.startswith(f"{stream} ")]
             assert mine == [f"{stream} {number:06}" for number in range(7000)]
         assert told.count("end") == 2
+
+
+def test_a_flood_waits_for_a_reader_that_is_late(made: Made) -> None:
+    """Ten MB at once, while nobody reads for a moment: not one line is lost."""
+    table(
+        made,
+        'run.Release("flood")',
+        LOOP,
+        flood="""
+for number in range(100_000):
+    print(f"{number:06} {'x' * 90}")
+""",
+    )
+    with started(made, unread=True) as running:
+        assert running.process.stdout is not None
+        select.select([running.process.stdout], [], [], 20)
+        time.sleep(0.3)
+        running.reader.start()
+        running.wait_for("spare is there", seconds=40)
+        told = [line[10:16] for line in running.lines if line.startswith(b"flood   | ")]
+        assert told == [b"%06d" % number for number in range(100_000)]
+        assert "lines lost" not in running.text
+
+
+def test_lines_of_a_release_that_are_lost_are_counted(made: Made) -> None:
+    """To the last, whichever of the two phases tells it."""
+    table(
+        made,
+        'run.Release("flood")',
+        'run.Loop("up")',
+        flood="""
+for number in range(100_000):
+    print(f"{number:06} {'x' * 90}")
+Path("flooded").touch()
+""",
+        up='while True:\n    print("it is up", flush=True)\n    time.sleep(0.2)',
+    )
+    with started(made, unread=True) as running:
+        end = time.monotonic() + 40
+        while not (made.folder / "flooded").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        running.reader.start()
+        running.wait_for("it is up", seconds=40)
+        told = [line for line in running.lines if line.startswith(b"flood   | ")]
+        lost = sum(int(it) for it in re.findall(r"luggage \| (\d+) lines lost", running.text))
+        assert 0 <= len(told) + lost - 100_000 < 50, "the other processes' lines are few"
 
 
 def test_each_has_a_room_of_its_own(made: Made) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from twisted.internet.task import Clock
 
-from luggage.run.log.pressure import FEW, PATIENCE, REST, STEP, Pressure
+from luggage.run.log.pressure import FEW, PATIENCE, REST, STEP, Pause, Pressure
 from luggage.run.log.writer import Writer
 
 LIMIT = 400_000  # bytes
@@ -137,3 +137,24 @@ def test_a_rest_does_not_end_the_waiting_for_room(pipe: tuple[int, int]) -> None
     drain(pipe[0], writer, LIMIT // 4)
     clock.advance(STEP)
     assert transport.reads() == [True, True, True]
+
+
+def test_who_reads_in_a_loop_of_its_own_waits_likewise(pipe: tuple[int, int]) -> None:
+    """From half on to a quarter, a moment at most, and not again until somebody has read."""
+    clock, writer = Clock(), Writer(pipe[1], LIMIT)
+    pause = Pause(writer, clock.seconds)
+    assert not pause()
+    fill(writer, LIMIT // 2 + 2 * PIPE)
+    assert pause()
+    drain(pipe[0], writer, LIMIT // 4)
+    assert not pause()
+    fill(writer, LIMIT)
+    assert pause()
+    clock.advance(PATIENCE + STEP)
+    assert not pause()
+    drain(pipe[0], writer, LIMIT * 3 // 8)
+    assert not pause()
+    drain(pipe[0], writer, LIMIT // 4)
+    assert not pause()
+    fill(writer, LIMIT)
+    assert pause()

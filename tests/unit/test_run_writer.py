@@ -139,3 +139,23 @@ def test_what_could_not_be_written_is_counted(tmp_path: Path) -> None:
     finally:
         os.close(reader)
         os.close(writer)
+
+
+def test_what_one_output_has_lost_the_next_one_tells(pipe: tuple[int, int]) -> None:
+    """Checks and releases have one of their own, which is over before there was room again."""
+    reader, writer = pipe
+    full = fill(writer)
+    write = Writer(writer, limit=10)
+    first = Output(write, ["loop"], missed=write.missed)
+    first.lines("loop", [(True, b"taken")])
+    first.lines("loop", [(True, b"a"), (True, b"b")])
+    first.say("c")
+    write.miss(first.untold())
+    assert first.untold() == 0
+    read = b""
+    while len(read) < full + 16:
+        read += os.read(reader, 100_000)
+    assert write.flush(5)
+    second = Output(write, ["loop"], missed=write.missed)
+    second.say("on")
+    assert os.read(reader, 1000) == b"luggage | 3 lines lost: nobody read the log\nluggage | on\n"

@@ -128,6 +128,11 @@ class Output:
         kept = self._kept.get(name, ())
         return [line for _, text, _, _ in kept for line in self._written.shown(text)][-LAST:]
 
+    def untold(self) -> int:
+        """How many lines are lost without that this has been told; who asks will tell it."""
+        lost, self._lost = self._lost, 0
+        return lost
+
     def _put(self, lines: Collection[bytes]) -> None:
         self._lost += self._missed()
         if not self._lost:

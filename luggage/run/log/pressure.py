@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from luggage.run.log.writer import Writer
@@ -59,6 +61,24 @@ class Pressure:
         held, self._held = self._held, set()
         for transport in held - self._resting:
             _start(transport)
+
+
+class Pause:
+    """The same for whoever reads in a loop of its own: whether it is to leave what processes print
+    where it is. `now` is in seconds."""
+
+    def __init__(self, writer: Writer, now: Callable[[], float] = time.monotonic) -> None:
+        self._writer = writer
+        self._now = now
+        self._since: float | None = None
+
+    def __call__(self) -> bool:
+        waiting = self._writer.waiting
+        if waiting <= self._writer.limit // 4:
+            self._since = None
+        elif self._since is None and waiting > self._writer.limit // 2:
+            self._since = self._now()
+        return self._since is not None and self._now() - self._since <= PATIENCE
 
 
 def _stop(transport: Any) -> None:

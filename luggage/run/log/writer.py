@@ -53,12 +53,18 @@ class Writer:
         return self._waiting
 
     def missed(self) -> int:
-        """The lines that were taken and then could not be written, since this was asked last."""
+        """The lines that were taken and then could not be written, since this was asked last; with
+        those of `miss`."""
         if not self._missed:
             return 0
         with self._change:
             missed, self._missed = self._missed, 0
             return missed
+
+    def miss(self, lines: int) -> None:
+        """Count lines that it did not take, and of which nobody else will tell."""
+        with self._change:
+            self._missed += lines
 
     def flush(self, seconds: float) -> bool:
         """Wait until everything is written, but not longer than `seconds`; whether it is."""

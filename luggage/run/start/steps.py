@@ -17,6 +17,7 @@ from typing import Any
 from luggage.run.kernel import ending
 from luggage.run.kernel.private import Private
 from luggage.run.log.output import Lines
+from luggage.run.log.pressure import STEP
 from luggage.run.start import inherit
 from luggage.run.table.processes import Process
 
@@ -48,7 +49,7 @@ class Steps:
     """Runs commands to their end: `output` gets what they print; `rooms` are theirs.
 
     `command` gives the argument list of a process; `stop` are signals that are blocked: one that
-    has come asks all of them to stop.
+    has come asks all of them to stop. While `pause` says so, nothing that they print is read.
     """
 
     def __init__(
@@ -59,12 +60,14 @@ class Steps:
         output: Any,
         rooms: Private,
         stop: Collection[int],
+        pause: Callable[[], bool] = lambda: False,
     ) -> None:
         self._command = command
         self._environ = environ
         self._output = output
         self._rooms = rooms
         self._stop = set(stop)
+        self._pause = pause
         self._asked: float | None = None
 
     @property
@@ -86,10 +89,12 @@ class Steps:
             steps.append(_Step(process, started, os.pidfd_open(started.pid), lines))
         while steps:
             self._heed(steps)
-            watched = [it.watch for it in steps] + [pipe for it in steps for pipe in it.lines]
-            found = set(select.select(watched, [], [], LOOK)[0])
+            waits = self._pause()
+            watched = [it.watch for it in steps if it.rest is None]
+            watched += [pipe for it in steps for pipe in it.lines if not waits]
+            found = set(select.select(watched, [], [], STEP if waits else LOOK)[0])
             for step in list(steps):
-                if step.watch in found and step.rest is None:
+                if step.watch in found:
                     step.rest = {pipe: _there(pipe) for pipe in step.lines}
                 for pipe in found & step.lines.keys():
                     self._read(step, pipe)
