@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from twisted.internet.task import Clock
 
-from luggage.run.kernel.notify import Notify, interval
+from luggage.run.kernel.notify import AGAIN, MOST, Notify, interval
 
 
 @pytest.fixture
@@ -71,6 +73,74 @@ def test_what_stops_is_not_ready_when_a_reload_has_ended(manager: socket.socket)
     notify.status(True, "ready")
     notify.close()
     assert heard(manager)[1:] == [["STOPPING=1", "STATUS=signal SIGTERM"], ["STATUS=ready"]]
+
+
+def fill(manager: socket.socket) -> None:
+    """Leave no room in its queue."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+        other.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                other.sendto(b"X=1", manager.getsockname())
+
+
+def told(manager: socket.socket) -> list[list[str]]:
+    return [lines for lines in heard(manager) if lines != ["X=1"]]
+
+
+def test_what_is_told_but_once_waits_for_room(manager: socket.socket) -> None:
+    """The queue may be full of others' datagrams; of all that it would be told, the order stays."""
+    clock = Clock()
+    notify = Notify({"NOTIFY_SOCKET": manager.getsockname()}, clock.callLater)
+    fill(manager)
+    notify.status(True, "ready")
+    notify.alive()
+    notify.reloading()
+    notify.status(True, "ready; loop 'a' is stopped")
+    notify.reloaded()
+    notify.status(True, "ready; loop 'b' is stopped")
+    clock.advance(AGAIN)
+    assert told(manager) == []
+    clock.advance(AGAIN)
+    [ready, [reloading, _], reloaded, status] = told(manager)
+    assert (ready, reloading, reloaded) == (["READY=1"], "RELOADING=1", ["READY=1"])
+    assert status == ["STATUS=ready; loop 'b' is stopped"]
+    assert clock.getDelayedCalls() == [], "nothing waits any more"
+    notify.close()
+
+
+def test_a_sign_of_life_takes_with_it_what_waits(manager: socket.socket) -> None:
+    """It does not overtake it, and does not wait itself: the next one comes soon."""
+    clock = Clock()
+    notify = Notify({"NOTIFY_SOCKET": manager.getsockname()}, clock.callLater)
+    fill(manager)
+    notify.status(True, "ready")
+    notify.alive()
+    assert told(manager) == []
+    notify.alive()
+    assert told(manager) == [["READY=1", "STATUS=ready"], ["WATCHDOG=1"]]
+    notify.close()
+    clock.advance(AGAIN)
+    assert clock.getDelayedCalls() == []
+
+
+def test_a_manager_that_is_deaf_for_long_costs_no_memory(manager: socket.socket) -> None:
+    """A few of the last are kept."""
+    clock = Clock()
+    notify = Notify({"NOTIFY_SOCKET": manager.getsockname()}, clock.callLater)
+    fill(manager)
+    for number in range(1000):
+        notify.reloading()
+        notify.reloaded()
+        notify.status(True, f"ready {number}")
+    assert told(manager) == []
+    found = []
+    while clock.getDelayedCalls():
+        clock.advance(AGAIN)
+        found += told(manager)
+    assert len(found) <= MOST
+    assert found[-2:] == [["READY=1"], ["STATUS=ready 999"]]
+    notify.close()
 
 
 def test_an_abstract_socket_is_one_as_well() -> None:

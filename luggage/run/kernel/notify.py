@@ -5,23 +5,37 @@ The protocol is that of sd_notify(3): lines of `NAME=value` to a socket of the s
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import socket
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 
 SOCKET = "NOTIFY_SOCKET"
 INTERVAL = "WATCHDOG_USEC"
 PROCESS = "WATCHDOG_PID"
 VARIABLES = frozenset({SOCKET, INTERVAL, PROCESS})  # for the first process of a service alone
+AGAIN = 1.0  # seconds until what could not be told is told again
+MOST = 32  # datagrams that wait for that
+_FULL = (errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM)
+
+Later = Callable[[float, Callable[[], None]], object]
 
 
 class Notify:
-    """Tells the system's manager, where `environ` names one, and else nobody. It never raises."""
+    """Tells the system's manager, where `environ` names one, and else nobody. It never raises.
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    The manager's queue may be full, of other services' datagrams: what is told but once waits then,
+    in its order, and of states the latest alone. `later` calls after so many seconds; by default it
+    is the reactor's.
+    """
+
+    def __init__(self, environ: Mapping[str, str], later: Later | None = None) -> None:
         self._socket: socket.socket | None = None
+        self._later = later
+        self._waiting: deque[list[str]] = deque(maxlen=MOST)
+        self._tries = False  # whether it will be tried again
         self._status = ""
         self._is_ready = False
         self._stops = False
@@ -60,7 +74,8 @@ class Notify:
 
     def alive(self) -> None:
         """A sign of life, wanted every `interval` seconds."""
-        self._send("WATCHDOG=1")
+        self._empty()
+        self._tell(["WATCHDOG=1"])
 
     def close(self) -> None:
         """Tell nothing any more."""
@@ -69,9 +84,44 @@ class Notify:
             self._socket = None
 
     def _send(self, *lines: str) -> None:
-        if self._socket is not None and lines:
-            with contextlib.suppress(OSError):
+        if self._socket is None or not lines:
+            return
+        if any(_is_status(line) for line in lines):
+            older = [[line for line in it if not _is_status(line)] for it in self._waiting]
+            self._waiting = deque(filter(None, older), MOST)
+        self._waiting.append(list(lines))
+        self._empty()
+
+    def _empty(self) -> None:
+        while self._waiting and self._tell(self._waiting[0]):
+            self._waiting.popleft()
+        if self._waiting and not self._tries:
+            self._tries = True
+            self._call_later(AGAIN, self._again)
+
+    def _again(self) -> None:
+        self._tries = False
+        self._empty()
+
+    def _tell(self, lines: list[str]) -> bool:
+        """Whether there is no more to be done for these."""
+        try:
+            if self._socket is not None:
                 self._socket.sendto("\n".join(lines).encode("utf-8", "replace"), self._name)
+        except OSError as error:
+            return error.errno not in _FULL
+        return True
+
+    def _call_later(self, seconds: float, call: Callable[[], None]) -> None:
+        if self._later is None:
+            from twisted.internet import reactor  # noqa: PLC0415 - it is there already, where needed
+
+            self._later = reactor.callLater
+        self._later(seconds, call)
+
+
+def _is_status(line: str) -> bool:
+    return line.startswith("STATUS=")
 
 
 def interval(environ: Mapping[str, str]) -> float | None:
