@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import sys
 import time
 from pathlib import Path
 
@@ -16,6 +17,13 @@ from running import Made, started
 from tables import table
 
 LOOP = 'run.Loop("spare")'
+IGNORING = (
+    sys.executable,
+    "-c",
+    "import os, signal, sys\n"
+    "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+)
 OK = 'print("all is well with", len(os.environ["LUGGAGE_KEY_FD"]) > 0)'
 
 
@@ -185,6 +193,23 @@ os.kill(os.getpid(), signal.SIGKILL)
             mine = [line for line in told if line.startswith(f"{stream} ")]
             assert mine == [f"{stream} {number:06}" for number in range(7000)]
         assert told.count("end") == 2
+
+
+def test_a_parent_that_ignores_its_children_changes_nothing(made: Made) -> None:
+    """SIGCHLD is inherited as ignored: how a release, a loop and a command end is known still."""
+    table(
+        made,
+        'run.Release("migrate")',
+        'run.Loop("dies")',
+        migrate='print("done")',
+        dies="sys.exit(3)",
+    )
+    with started(made, before=IGNORING) as running:
+        running.wait_for("dies: exited with status 3")
+        running.signal(signal.SIGTERM)
+        assert running.wait() == 0
+    with started(made, "run", "/bin/sh", "-c", "exit 7", before=IGNORING) as running:
+        assert running.wait() == 7
 
 
 def test_a_flood_waits_for_a_reader_that_is_late(made: Made) -> None:

@@ -50,8 +50,14 @@ def hide() -> None:
 
 
 def stand() -> None:
-    """Open /dev/null where stdin, stdout or stderr is closed: else what is opened next is taken
-    for it."""
+    """Mend what a careless parent has left: closed descriptors, and children that nobody hears of.
+
+    /dev/null is opened where stdin, stdout or stderr is closed, or what is opened next is taken for
+    it. Where SIGCHLD is ignored, the kernel throws away how children have ended (wait(2)).
+    """
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number in range(3):
         try:
             os.fstat(number)
