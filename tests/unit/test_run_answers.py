@@ -77,6 +77,15 @@ def test_the_log_level_is_told_and_set(desk: Desk) -> None:
     ]
 
 
+def test_whatever_is_asked_there_is_an_answer(desk: Desk) -> None:
+    """To headers that are none as well: who gets none would wait for it until its time is over."""
+    for origin in ("http://[", "http://[::1", "http://a]", "\ud800", "//[v1.]", ""):
+        for host in ("[", "]:", ":", "\ud800", ""):
+            answer = desk.ask("log-level", "PUT", b"debug", origin=origin, host=host)
+            assert answer.status >= 400
+    assert desk.system.level == "info"
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"loud", b"debug info", b"[1]", b'{"level": 1}', b"{", b"\xff", b'"' * 1000, b"{" * 1000],

@@ -96,11 +96,9 @@ class Answers:
         allowed = ("GET", "HEAD", "PUT", "POST") if path == "/-/log-level" else ("GET", "HEAD")
         if asked.method not in allowed:
             return _text(405, f"{', '.join(allowed)} only", Allow=", ".join(allowed))
-        refused = self._refused(path, asked)
-        if refused is not None:
-            return _text(*refused)
         try:
-            return page(asked)
+            refused = self._refused(path, asked)
+            return page(asked) if refused is None else _text(*refused)
         except Exception as error:
             self._say(f"management: {path}: {type(error).__name__}: {error}")
             return _text(500, "this page cannot be made now: the log tells why")
