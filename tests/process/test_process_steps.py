@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from operated import ctl
 from running import Made, started
 from tables import table
 
@@ -113,7 +114,9 @@ def test_a_release_that_fails_ends_everything(made: Made) -> None:
 
 
 def test_nobody_is_served_before_a_release_is_done(made: Made) -> None:
-    """The port is taken, so that no other can have it, but whoever comes is refused until then."""
+    """The port is taken, so that no other can have it, but whoever comes is refused until then.
+
+    Nor does ctl find anything to order about, and it says why."""
     table(
         made,
         'run.Release("migrate")',
@@ -124,6 +127,9 @@ def test_nobody_is_served_before_a_release_is_done(made: Made) -> None:
         running.wait_for("migrate +. begun")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", running.port), 2)
+        asked = ctl(made, "status")
+        assert asked.returncode == 1
+        assert "it is at its checks and releases, or ends\n" in asked.stderr
         (made.folder / "go").touch()
         running.wait_for("gunicorn: ready")
         assert running.get("/")[0] == 200

@@ -16,6 +16,7 @@ import pytest
 
 from luggage.errors import LuggageError
 from luggage.run.operate import caller
+from luggage.run.start.state import folder as taken
 
 Answer = Callable[[socket.socket], object]
 
@@ -116,6 +117,42 @@ def test_where_nothing_runs_it_is_said_where_was_looked(tmp_path: Path) -> None:
         assert str(tmp_path) in error.message
         assert "no luggage runs there" in error.message
         assert error.hint
+
+
+def test_one_that_has_its_folder_and_does_not_listen_is_told(tmp_path: Path) -> None:
+    """It is at its checks and releases, or ends; whether its folder is named, usual or fresh."""
+    for environ, usual in (
+        ({"LUGGAGE_RUN": str(tmp_path / "named")}, None),
+        ({}, tmp_path),
+        ({}, tmp_path / "none"),
+    ):
+        with taken(environ, usual) as path:
+            asked = {"state": str(path)} if usual == tmp_path / "none" else {}
+            error = refused(environ, **asked, usual=tmp_path, memory=tmp_path)
+            assert error.message.startswith(f"{path}: luggage cannot be asked there now: ")
+            assert error.status == 1
+        error = refused(environ, **asked, usual=tmp_path, memory=tmp_path)
+        assert "no luggage runs" in error.message
+
+
+def test_to_ask_disturbs_no_start(tmp_path: Path) -> None:
+    """ctl looks at the lock that a start wants."""
+    environ, over = {"LUGGAGE_RUN": str(tmp_path)}, threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            with contextlib.suppress(LuggageError):
+                caller.find(environ)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        for _ in range(50):
+            with taken(environ) as path:
+                assert path == tmp_path / "luggage"
+    finally:
+        over.set()
+        thread.join(10)
 
 
 def test_where_several_run_all_are_named(

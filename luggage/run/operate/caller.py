@@ -10,6 +10,7 @@ back: `{"say": "text"}`, any number of them, while it works; `{}` as a sign of l
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -19,6 +20,7 @@ from typing import Any
 from luggage.errors import LuggageError
 
 SOCKET = "control"
+LOCK = "lock"  # start/state.py
 VARIABLE = "LUGGAGE_RUN"
 NAME = "luggage"
 USUAL = "/run"
@@ -58,6 +60,13 @@ def find(
         raise LuggageError(
             "more than one luggage runs here: " + ", ".join(place for place, _ in found),
             f"choose one: --state {found[0][0]}",
+        )
+    busy = [place for place in places if _held(place)]
+    if busy:
+        raise LuggageError(
+            f"{', '.join(busy)}: luggage cannot be asked there now: it is at its checks and "
+            "releases, or ends",
+            "its log tells which; ask again when that is over",
         )
     if denied:
         raise LuggageError(
@@ -175,10 +184,27 @@ def _places(
                         yield entry.path
 
 
+def _held(folder: str) -> bool:
+    """Whether a supervisor has this folder: it hears nobody yet, or nobody any more."""
+    try:
+        lock = os.open(os.path.join(folder, LOCK), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)  # noqa: PTH118
+    except OSError:
+        return False
+    try:
+        # Given back at once: whoever wants it meanwhile tries again.
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def _here(folder: str) -> Iterator[str]:
     """`folder` is the state folder, or that in which it lies."""
     inner = os.path.join(folder, NAME)  # noqa: PTH118
-    yield inner if os.path.exists(os.path.join(inner, SOCKET)) else folder  # noqa: PTH110, PTH118
+    parts = [os.path.join(inner, name) for name in (SOCKET, LOCK)]  # noqa: PTH118
+    yield inner if any(os.path.exists(part) for part in parts) else folder  # noqa: PTH110
 
 
 def _ours(entry: os.DirEntry[str]) -> bool:

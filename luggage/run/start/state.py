@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ VARIABLE = "LUGGAGE_RUN"
 NAME = "luggage"
 USUAL = Path("/run")
 LOCK = "lock"
+LOOK = 0.2  # seconds: longer than a look at the lock takes (operate/caller.py)
 PARTS = ("config", "messages", "metrics", "private")
 SOCKETS = ("control", "management")
 MEMORY = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a private folder in it
@@ -87,13 +89,28 @@ def _claimed(path: Path) -> Iterator[None]:
         if not _ours(path):
             raise _ForeignError from None
     path.chmod(0o700)
-    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with _locked(path):
         _furnish(path)
         yield
         with contextlib.suppress(OSError):  # what is left, the next one sweeps
             _clear(path)
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Raises BlockingIOError where another has it, and not only looks at it, as ctl does."""
+    lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        end = time.monotonic() + LOOK
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise
+            time.sleep(0.01)
+        yield
     finally:
         os.close(lock)
 
@@ -117,8 +134,9 @@ def _fresh() -> Iterator[Path]:
             "state folder: nowhere to make one", f"set {VARIABLE} to a folder that can be written"
         ) from error
     try:
-        _furnish(path)
-        yield path
+        with _locked(path):
+            _furnish(path)
+            yield path
     finally:
         shutil.rmtree(path, ignore_errors=True)
 
