@@ -13,6 +13,7 @@ from luggage.run.log.output import Lines
 from luggage.run.start.steps import Steps
 from luggage.run.table.processes import Process
 
+MIGRATE = Process("migrate", "migrate", kind="release")
 PIPE = 65_536  # bytes that one holds
 
 
@@ -53,9 +54,8 @@ def heard() -> Heard:
     return Heard()
 
 
-def steps(script: str, output: Heard, rooms: Private) -> Steps:
-    """Those that run `script`."""
-    words = ["/bin/sh", "-c", script]
+def steps(words: list[str], output: Heard, rooms: Private) -> Steps:
+    """Those that run `words`."""
     return Steps(
         command=lambda _: words, environ=dict(os.environ), output=output, rooms=rooms, stop=()
     )
@@ -64,6 +64,13 @@ def steps(script: str, output: Heard, rooms: Private) -> Steps:
 def test_what_is_left_behind_may_print_without_an_end(heard: Heard, rooms: Private) -> None:
     """Only what a step has printed itself is waited for; what goes on gets SIGPIPE then."""
     script = "yes & yes & sleep 0.2; exit 3"
-    [ended] = steps(script, heard, rooms).run([Process("migrate", "migrate", kind="release")])
+    [ended] = steps(["/bin/sh", "-c", script], heard, rooms).run([MIGRATE])
     assert (ended.words, ended.status) == ("exited with status 3", 3)
     assert heard.late <= 2 * PIPE
+
+
+def test_why_one_cannot_be_started_is_told(heard: Heard, rooms: Private, tmp_path: Path) -> None:
+    """In the system's words; and its TMPDIR is gone."""
+    [ended] = steps([str(tmp_path / "nothing")], heard, rooms).run([MIGRATE])
+    assert (ended.words, ended.status) == ("cannot be started: no such file or directory", 127)
+    assert list((tmp_path / "temporary").iterdir()) == []

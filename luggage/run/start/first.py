@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable, Mapping, Sequence
 
@@ -29,15 +30,13 @@ def lives(
         return []
     socket_of = {name: listener.fileno() for name, listener in listeners.items()}
     first = inherit.hand_over(waiting, web, environ, socket_of[web.command], rooms.begin(web.name))
-    others = [
-        inherit.start(
-            process,
-            command(process),
-            environ,
-            socket_of[process.command],
-            rooms.begin(process.name),
-        )
-        for process in wanted
-        if process.port and first is not None
-    ]
-    return [life for life in (first, *others) if life is not None]
+    if first is None:
+        return []
+    lives = [first]
+    for process in wanted:
+        if process.port:
+            with contextlib.suppress(OSError):  # its monitor tries again, and tells
+                room = rooms.begin(process.name)
+                listener = socket_of[process.command]
+                lives.append(inherit.start(process, command(process), environ, listener, room))
+    return lives

@@ -93,10 +93,11 @@ def hand_over(
         waiting.go(process.arguments, own, files)
         return pid
 
-    started = _started(process, go, kept, room, ready=ready, beats=beats)
-    if started is None:
+    try:
+        return _started(process, go, kept, room, ready=ready, beats=beats)
+    except OSError:
         waiting.end()
-    return started
+        return None
 
 
 def start(
@@ -105,8 +106,9 @@ def start(
     environ: Mapping[str, str],
     listener: int | None,
     room: Room,
-) -> Started | None:
-    """The first life of a `process` that does not tell when it is ready; None where it has none."""
+) -> Started:
+    """The first life of a `process` that does not tell when it is ready; raises OSError where it
+    has none."""
     own, kept = variables(process, environ, listener, room)
     beats = _heard(process, own, kept)
     return _started(process, lambda files: spawn(words, own, files), kept, room, beats=beats)
@@ -134,7 +136,7 @@ def _started(
     *,
     ready: int | None = None,
     beats: Heart | None = None,
-) -> Started | None:
+) -> Started:
     pipes: dict[int, int] = {}
     given: dict[int, int] = {}
     since = time.monotonic()
@@ -147,7 +149,7 @@ def _started(
             os.close(pipe)
         if beats is not None:
             beats.close()
-        return None
+        raise
     finally:
         for pipe in given.values():
             os.close(pipe)

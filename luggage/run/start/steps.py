@@ -81,9 +81,12 @@ class Steps:
         ends: dict[str, Ended] = {}
         for process in processes:
             room = self._rooms.begin(process.name)
-            started = inherit.start(process, self._command(process), self._environ, None, room)
-            if started is None:
-                ends[process.name] = Ended(process, "cannot be started", 127)
+            try:
+                started = inherit.start(process, self._command(process), self._environ, None, room)
+            except OSError as error:
+                self._rooms.end(room)
+                why = os.strerror(error.errno or 0).lower()
+                ends[process.name] = Ended(process, f"cannot be started: {why}", 127)
                 continue
             lines = {started.pipes[number]: self._output.stream() for number in (1, 2)}
             steps.append(_Step(process, started, os.pidfd_open(started.pid), lines))
