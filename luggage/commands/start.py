@@ -119,7 +119,7 @@ def _start(
         # Heard when there is somebody who stops in order what is started from here on.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
         write = Writer(STDOUT)
-        status = _steps(wanted, server, rooms, write)
+        status = _steps(wanted, server, rooms, write, waiting)
         if status is not None:
             write.flush(LAST_LINES)
             return status
@@ -179,7 +179,11 @@ def _command(process: Process) -> list[str]:
 
 
 def _steps(
-    wanted: Sequence[Process], server: typed.Server, rooms: private.Private, write: Writer
+    wanted: Sequence[Process],
+    server: typed.Server,
+    rooms: private.Private,
+    write: Writer,
+    waiting: warm.Waiting | None,
 ) -> int | None:
     """Run checks and releases, if there are any; the exit status where that is all."""
     if all(process.stays for process in wanted):
@@ -199,6 +203,7 @@ def _steps(
         rooms=rooms,
         stop=STOP[:2],
         pause=Pause(write),
+        others=() if waiting is None else (waiting.pid,),
     )
     status = steps.passed(wanted, ran, output)
     write.miss(output.untold())  # the supervisor tells of them, in the lines of its own output

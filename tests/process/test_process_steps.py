@@ -179,6 +179,34 @@ def test_what_a_release_leaves_behind_is_not_waited_for(made: Made) -> None:
         assert not Path(f"/proc/{orphan}").exists()
 
 
+def test_what_a_release_has_orphaned_is_reaped_while_it_runs(made: Made) -> None:
+    """It may take hours; and the web server that waits for its turn serves in the end."""
+    table(
+        made,
+        'run.Release("migrate")',
+        'run.Web("deploy_under_test.app:app")',
+        migrate="""
+subprocess.run(["/bin/sh", "-c", "for i in 1 2 3; do sleep 0.1 & echo $! >> orphans; done"])
+Path("begun").touch()
+while not Path("go").exists():
+    time.sleep(0.02)
+""",
+    )
+    with started(made) as running:
+        end = time.monotonic() + 30
+        while not (made.folder / "begun").exists():
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        orphans = (made.folder / "orphans").read_text().split()
+        assert len(orphans) == 3
+        while any(Path(f"/proc/{orphan}").exists() for orphan in orphans):
+            assert time.monotonic() < end, running.tree()
+            time.sleep(0.02)
+        (made.folder / "go").touch()
+        running.wait_for("gunicorn: ready", seconds=30)
+        assert running.get("/")[0] == 200
+
+
 def test_the_last_lines_of_a_release_are_told_to_the_last(made: Made) -> None:
     """As much as a pipe holds may be in it when it dies, on stdout and on stderr."""
     table(

@@ -23,6 +23,7 @@ from luggage.run.table.processes import Process
 
 LOOK = 0.05  # seconds between looks for signals
 PATIENCE = 35.0  # seconds after TERM, as a monitor has it
+MOST = 100  # dead orphans at once
 CHUNK = 8192  # bytes; as JSON they may be a hundred times as many
 GONE = (ProcessLookupError, PermissionError)  # or what is there has become another user's
 
@@ -50,6 +51,8 @@ class Steps:
 
     `command` gives the argument list of a process; `stop` are signals that are blocked: one that
     has come asks all of them to stop. While `pause` says so, nothing that they print is read.
+    Where `others` are told, for which somebody else waits, all else that dies meanwhile is reaped,
+    as the first process of a container owes it.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class Steps:
         rooms: Private,
         stop: Collection[int],
         pause: Callable[[], bool] = lambda: False,
+        others: Collection[int] | None = None,
     ) -> None:
         self._command = command
         self._environ = environ
@@ -68,6 +72,7 @@ class Steps:
         self._rooms = rooms
         self._stop = set(stop)
         self._pause = pause
+        self._others = others
         self._asked: float | None = None
 
     @property
@@ -92,6 +97,8 @@ class Steps:
             steps.append(_Step(process, started, os.pidfd_open(started.pid), lines))
         while steps:
             self._heed(steps)
+            if self._others is not None:
+                _reap({*self._others, *(it.started.pid for it in steps)})
             waits = self._pause()
             watched = [it.watch for it in steps if it.rest is None]
             watched += [pipe for it in steps for pipe in it.lines if not waits]
@@ -147,6 +154,18 @@ class Steps:
             return Ended(step.process, ending.how(0, None), 0)
         pair = (code, None) if code > 0 else (None, -code)
         return Ended(step.process, ending.how(*pair), ending.status(*pair))
+
+
+def _reap(kept: Collection[int]) -> None:
+    """Wait for orphans that are dead; where one of `kept` is, that is to go first."""
+    for _ in range(MOST):
+        try:
+            found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return
+        if found is None or found.si_pid in kept:
+            return
+        os.waitpid(found.si_pid, os.WNOHANG)
 
 
 def _there(pipe: int) -> int:
