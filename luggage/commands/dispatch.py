@@ -22,6 +22,7 @@ MARKER = "MAIN_OK"
 GENERIC = "luggage.commands"
 SUPERVISOR = "LUGGAGE_SUPERVISOR"  # luggage/run/kernel/kin.py
 WARM = "LUGGAGE_WARM"  # luggage/run/start/warm.py
+LOGGED = "start"  # the command whose output is a log from the first line on
 METRICS = "PROMETHEUS_MULTIPROC_DIR"  # luggage/run/start/metered.py
 _KEYS = ("lugkey", "lugbundle", "lugsign")
 
@@ -115,7 +116,8 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
     """Run the command that `argv[1:]` names and return its exit status.
 
     `argv` is as `sys.argv`; `package` is the deployment's import name. Errors of ours are printed
-    to stderr, with their hint; every other exception shows itself.
+    to stderr, with their hint; every other exception shows itself. Of a `start` whose log is JSON
+    both are lines of it.
     """
     out = stdout or sys.stdout
     if SUPERVISOR in os.environ:
@@ -141,7 +143,7 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         result = mainland.main(argv=words, root=root, marker=MARKER)
         return result if isinstance(result, int) else 0
     except LuggageError as error:
-        print(error.render(), file=sys.stderr)
+        print(_rendered(error, argv), file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return 130
@@ -149,6 +151,30 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
         # Python flushes stdout once more when it ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except Exception as error:
+        told = _crashed(error, argv)
+        if told is None:
+            raise
+        print(told, file=sys.stderr)
+        return 1
+
+
+def _rendered(error: LuggageError, argv: list[str]) -> str:
+    """What is wrong; of a `start` it is a line of the log."""
+    if argv[1:2] != [LOGGED]:
+        return error.render()
+    from luggage.run.log import early  # noqa: PLC0415 - no command that goes well needs it here
+
+    return early.error(error, os.environ)
+
+
+def _crashed(error: Exception, argv: list[str]) -> str | None:
+    """The line of the log that any other exception is; None where it shows itself."""
+    if argv[1:2] != [LOGGED]:
+        return None
+    from luggage.run.log import early  # noqa: PLC0415
+
+    return early.crash(error, os.environ)
 
 
 def _is_early() -> bool:

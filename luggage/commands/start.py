@@ -82,8 +82,7 @@ def main(
 
         return check_env.examine(processes, secrets, settings, check)
     _quit_on_signals()
-    with early.errors(os.environ):
-        return _start(processes, secrets, settings, check)
+    return _start(processes, secrets, settings, check)
 
 
 def _start(
@@ -156,7 +155,8 @@ def _start(
         if proved.kind != "checkout" or proved.asked:
             supervisor.say(str(proved))
         supervisor.say(f"{page}{environment}: starting {', '.join(it.name for it in staying)}")
-        supervisor.say(told)
+        if told:
+            supervisor.say(told)
         if waiting is not None and started:
             waiting.let_be()
         status = supervisor.run()

@@ -116,3 +116,29 @@ def test_an_error_at_start_is_an_object_too(made: Made) -> None:
         assert told["message"].startswith("error: variable WEB_CONCURRENCY: '0' is not")
         assert "\nhint: " in told["message"]
         assert (told["process"], told["level"], told["stream"]) == ("luggage", "error", "stderr")
+
+
+def test_what_is_wrong_before_the_start_itself_is_an_object_too(made: Made) -> None:
+    """Words that are wrong, and a module that cannot be imported, with its traceback."""
+    with started(made, "start", "--bogus", LOG_FORMAT="json") as running:
+        assert running.wait() == 2
+        [told] = objects(running)
+        assert told["message"].startswith("error: start: these arguments cannot be read")
+    (made.folder / PACKAGE / "config.py").write_text("import nowhere_to_be_found\n")
+    with started(made, LOG_FORMAT="json") as running:
+        assert running.wait() == 1
+        [told] = objects(running)
+        assert told["message"] == "ModuleNotFoundError: No module named 'nowhere_to_be_found'"
+        assert told["traceback"].startswith("Traceback (most recent call last):\n")
+        assert told["traceback"].endswith(told["message"])
+        assert (told["process"], told["level"], told["stream"]) == ("luggage", "error", "stderr")
+    with started(made) as running:
+        assert running.wait() == 1
+        assert running.lines[0] == b"Traceback (most recent call last):", "for people as ever"
+
+
+def test_nothing_is_said_where_there_is_nothing_to_say(made: Made) -> None:
+    """Without a management port its line is left out, not empty."""
+    with started(made, LOG_FORMAT="json", MANAGEMENT_PORT="0") as running:
+        running.wait_for("gunicorn: ready")
+        assert all(one["message"] for one in objects(running))
