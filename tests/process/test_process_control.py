@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from pathlib import Path
@@ -26,8 +27,8 @@ NO_REQUESTS = [
 
 def client(made: Made) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(20)
     connection.connect(str(Path(made.folder, "run", "luggage", "control")))
+    connection.settimeout(20)  # with one, it would not wait for room in the queue
     return connection
 
 
@@ -69,3 +70,13 @@ def test_what_is_no_request_disturbs_nobody(made: Made) -> None:
         assert "Traceback" not in running.text
         assert "Unhandled" not in running.text
         assert running.get("/")[0] == 200
+
+
+def test_the_silent_shut_nobody_out(made: Made) -> None:
+    """As many as there may be, and more: the oldest of them gives way to whoever comes."""
+    with started(made) as running, contextlib.ExitStack() as stack:
+        running.wait_for("gunicorn: ready")
+        silent = [stack.enter_context(client(made)) for _ in range(40)]
+        done = ctl(made, "status")
+        assert done.returncode == 0, done.stderr
+        assert rest(silent[0]) == b""

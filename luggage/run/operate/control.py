@@ -22,7 +22,7 @@ from twisted.protocols import basic
 from luggage.errors import LuggageError
 from luggage.run.operate import caller
 
-MOST = 32  # connections at once
+MOST = 32  # connections at once: the oldest that has not asked yet gives way to a new one
 LINE = 65_536  # bytes of a request
 FIRST = 10.0  # seconds that a caller has for its request
 ALIVE = 1.0  # seconds between signs of life
@@ -57,7 +57,7 @@ class Control:
 
     def __init__(self, reactor: Any, folder: Path, obey: Obey) -> None:
         self._folder = folder
-        self._callers: set[_Caller] = set()
+        self._callers: list[_Caller] = []
         factory = protocol.Factory.forProtocol(lambda: _Caller(reactor, self._callers, obey))
         with contextlib.suppress(FileNotFoundError):
             (folder / caller.SOCKET).unlink()
@@ -85,7 +85,7 @@ class _Caller(basic.LineOnlyReceiver):
     delimiter = b"\n"
     MAX_LENGTH = LINE
 
-    def __init__(self, reactor: Any, callers: set[_Caller], obey: Obey) -> None:
+    def __init__(self, reactor: Any, callers: list[_Caller], obey: Obey) -> None:
         self._reactor = reactor
         self._callers = callers
         self._obey = obey
@@ -94,15 +94,27 @@ class _Caller(basic.LineOnlyReceiver):
 
     def connectionMade(self) -> None:
         peer = self.transport.socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-        if _PEER.unpack(peer)[1] not in (0, os.getuid()) or len(self._callers) >= MOST:
+        if _PEER.unpack(peer)[1] not in (0, os.getuid()) or not self._has_room():
             self.transport.abortConnection()
             return
-        self._callers.add(self)
+        self._callers.append(self)
         self._call = self._reactor.callLater(FIRST, self.transport.abortConnection)
 
     def connectionLost(self, reason: Any = None) -> None:
-        self._callers.discard(self)
+        if self in self._callers:
+            self._callers.remove(self)
         self._cancel()
+
+    def _has_room(self) -> bool:
+        """Whether there is room for one more, or is now: whoever has asked has his answer."""
+        if len(self._callers) < MOST:
+            return True
+        silent = next((it for it in self._callers if not it._asked), None)
+        if silent is None:
+            return False
+        self._callers.remove(silent)
+        silent.transport.abortConnection()
+        return True
 
     def lineReceived(self, line: bytes) -> None:
         if self._asked:
