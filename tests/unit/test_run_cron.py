@@ -55,6 +55,12 @@ def test_due_times_are_counted() -> None:
         ("-1h", None, "every '-1h': not"),
         ("1.5h", None, "every '1.5h': not"),
         ("٣h", None, "every '٣h': not"),
+        ("7h", None, "every '7h': neither a part of a day, such as 6h or 8h, nor whole days"),
+        ("50m", None, "every '50m': neither a part of a day"),
+        ("7s", None, "every '7s': neither a part of a day"),
+        ("36h", None, "every '36h': neither a part of a day"),
+        ("90000s", None, "every '90000s': neither a part of a day"),
+        ("36h", "00:30", "every '36h': neither a part of a day"),
         ("1h", "00:30", "at '00:30': only where"),
         ("24h", "00:30", "at '00:30': only where"),
         ("1d", "24:00", "at '24:00': not a time"),
@@ -66,3 +72,14 @@ def test_what_is_no_rhythm(every: str, at: str | None, wrong: str) -> None:
     """Nothing is guessed."""
     with pytest.raises(ValueError, match=f"^{wrong}"):
         cron.parse(every, at)
+
+
+@pytest.mark.parametrize("every", ["25s", "90s", "45m", "96m", "8h", "24h", "48h", "1d", "7d"])
+def test_the_times_of_day_are_the_same_each_day(every: str) -> None:
+    """Midnight is one of them, and days have no other."""
+    rhythm = cron.parse(every)
+    begin = now = unix("2026-03-29 00:00:00") - 1
+    found = set()
+    while (now := rhythm.next(now)) < begin + 8 * cron.DAY:
+        found.add(now % cron.DAY)
+    assert sorted(found) == list(range(0, cron.DAY, rhythm.every))

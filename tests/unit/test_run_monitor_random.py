@@ -14,7 +14,7 @@ from luggage.run.life.monitor import Monitor
 from luggage.run.life.reload import Reload
 from luggage.run.life.states import STATES
 from luggage.run.log.output import Output
-from luggage.run.table.cron import parse
+from luggage.run.table.cron import Rhythm
 from luggage.run.table.processes import Process
 
 NAMES = ("gunicorn", "loop", "tick")
@@ -32,7 +32,7 @@ class Anything(World):
             processes=[
                 Process("gunicorn", "gunicorn", kind="web"),
                 Process("loop", "loop"),
-                Process("tick", "tick", kind="cron", rhythm=parse("7s")),
+                Process("tick", "tick", kind="cron", rhythm=Rhythm(7)),
             ],
             descriptors=[],
             crashed=lambda name, status: crashes.append((name, status)),

@@ -36,11 +36,19 @@ class Rhythm:
 
 
 def parse(every: str, at: str | None = None) -> Rhythm:
-    """As it is written in a table; raises ValueError that says what it is not."""
+    """As it is written in a table; raises ValueError that says what it is not.
+
+    A day is a multiple of `every`, or `every` one of a day: it is due at the same times each day.
+    """
     found = _EVERY.fullmatch(every)
     if found is None:
         raise ValueError(f"every {every!r}: not a number of s, m, h or d, such as 30s or 1h")
     rhythm = Rhythm(int(found[1]) * _UNITS[found[2]])
+    if DAY % rhythm.every and rhythm.every % DAY:
+        # Counted from 1970 on it would be due at other times of day each day.
+        raise ValueError(
+            f"every {every!r}: neither a part of a day, such as 6h or 8h, nor whole days"
+        )
     if at is None:
         return rhythm
     time_of_day = _AT.fullmatch(at)

@@ -42,8 +42,8 @@ class Cron:
     """The command `command`, run `every` so often: "30s", "15m", "1h", "1d", counted from midnight
     in UTC, and never while its last run still runs.
 
-    What is due every so many days may be due `at` a time of day in UTC, such as "03:30". `unless`
-    and `key` are as in `Loop`.
+    That is a part of a day without a rest, or whole days, which are counted from 1970-01-01. These
+    may be due `at` a time of day in UTC, such as "03:30". `unless` and `key` are as in `Loop`.
     """
 
     command: str
