@@ -23,7 +23,7 @@ def changes(method: str, headers: Mapping[str, str]) -> Refusal | None:
     origin = headers.get("origin")
     if origin is not None:
         host = headers.get("host", "")
-        if not host or urlsplit(origin).netloc.lower() != host.lower():
+        if not host or _place(origin) != host.lower():
             return 403, "another site's page must not change anything here"
     kind = headers.get("content-type", "").partition(";")[0].strip().lower()
     if method == "POST" and kind in _OF_FORMS:
@@ -48,3 +48,11 @@ def named(host: str | None, names: Collection[str] = ()) -> Refusal | None:
         known = "." not in name or name.endswith(".localhost") or name in names
         return None if known else (421, "ask by an address, or from this machine by localhost")
     return None
+
+
+def _place(origin: str) -> str:
+    """The host and port of an origin; none where it is no address."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""

@@ -229,8 +229,6 @@ class Jobs:
                 job.cut = True
             return found
 
-    # --
-
     def _taken(self) -> int:
         if len(self._jobs) < self._places:
             return len(self._jobs)

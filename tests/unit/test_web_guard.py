@@ -35,6 +35,7 @@ def test_a_tool_and_the_same_site_may(method: str, headers: dict[str, str]) -> N
         ({"origin": "https://evil.example"}, 403),
         ({"origin": "null"}, 403),
         ({"origin": ""}, 403),
+        ({"origin": "http://["}, 403),
         ({"origin": "http://127.0.0.1:8000"}, 403),
         ({"origin": "http://127.0.0.1:9000.evil.example"}, 403),
         ({"origin": SAME, "host": ""}, 403),

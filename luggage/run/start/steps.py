@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import signal
-import struct
-import termios
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +17,7 @@ from luggage.run.log.output import Lines
 from luggage.run.log.pressure import STEP
 from luggage.run.start import inherit
 from luggage.run.table.processes import Process
+from luggage.web import heard
 
 LOOK = 0.05  # seconds between looks for signals
 PATIENCE = 35.0  # seconds after TERM, as a monitor has it
@@ -105,7 +103,7 @@ class Steps:
             found = set(select.select(watched, [], [], STEP if waits else LOOK)[0])
             for step in list(steps):
                 if step.watch in found:
-                    step.rest = {pipe: _there(pipe) for pipe in step.lines}
+                    step.rest = {pipe: heard.held(pipe) for pipe in step.lines}
                 for pipe in found & step.lines.keys():
                     self._read(step, pipe)
                 if step.rest is not None and not any(step.rest.values()):
@@ -166,11 +164,6 @@ def _reap(kept: Collection[int]) -> None:
         if found is None or found.si_pid in kept:
             return
         os.waitpid(found.si_pid, os.WNOHANG)
-
-
-def _there(pipe: int) -> int:
-    """The bytes that are in it now."""
-    return int(struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)))[0])
 
 
 def passed(wanted: Sequence[Process], steps: Steps, output: Any) -> int | None:
