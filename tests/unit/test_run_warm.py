@@ -122,7 +122,10 @@ def test_what_waits_has_no_key(environ: dict[str, str]) -> None:
     os.set_blocking(reader, True)
     assert os.read(reader, 1) == b"", "nobody else has the other end"
     os.close(reader)
-    variables = Path(f"/proc/{waiting.pid}/environ").read_bytes().split(b"\0")
+    file, end = Path(f"/proc/{waiting.pid}/environ"), time.monotonic() + 30
+    while not (told := file.read_bytes()):  # the kernel is still about to execute it
+        assert time.monotonic() < end
+    variables = told.split(b"\0")
     names = {variable.partition(b"=")[0].decode() for variable in variables if variable}
     assert names == {"PATH", "OTHER", warm.VARIABLE, kin.SUPERVISOR}
     waiting.end()
