@@ -34,7 +34,7 @@ variables:
 
 HUP starts the web server anew, as `ctl reload` does.
 
-exit status: 0 after TERM or INT; 1 where something is wrong before anything is started; that
+exit status: 0 after TERM, INT or QUIT; 1 where something is wrong before anything is started; that
 of a check or a release that fails; that of the web server where it crash-loops: it dies five
 times within a minute, or in a row without having become ready.
 """
