@@ -17,7 +17,9 @@ from luggage.web.look import NEWS, TELL, Look, overdue, patience, told
 from luggage.web.slate import Served
 
 TICK = 0.1  # seconds between looks
-MOST = 0.5  # seconds that count between two looks: for longer, the master itself could not run
+# Seconds that count between two looks: for longer, the master itself could not run. Below STILL, so
+# that one late look alone starts no spare.
+MOST = 0.3
 DUMP = 0.5  # seconds that a worker has to write its traceback
 READ = 1.0  # seconds that the reader of such tracebacks has, before the reason of the end is told
 

@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import os
 import re
+import select
 import signal
 import socket
 import time
@@ -56,21 +57,21 @@ def test_an_overdue_request_is_told_and_ended(made: Made, path: str) -> None:
         before = workers(running)
         wedged = pool.submit(ask, running, path, **{"X-Request-ID": "the-one.1"})
         running.get("/")
-        sibling = pool.submit(ask, running, "/slow?1.9")
+        time.sleep(1)
+        sibling = pool.submit(ask, running, "/slow?1.5")
         status, text, headers = wedged.result()
         assert (status, text) == (503, LATE)
         assert headers["X-Request-ID"] == "the-one.1"
         assert headers["Date"]
         told = running.wait_for(r"overdue: GET \S+ the-one\.1: has taken longer than 2 s")
-        where = "\n".join(line.decode() for line in running.lines)
-        assert "app.py" in where[where.index(told.string) :]
-        assert "gthread.py" not in where
+        running.wait_for(r"app\.py", after=running.lines.index(told.string.encode()))
+        assert "gthread.py" not in running.text
         assert sibling.result()[0] == 200
         if path != "/loop":
             running.wait_for("the-one.1: cannot be interrupted: another worker")
             wait_until(lambda: workers(running) and not {*workers(running)} & {*before})
         assert running.get("/")[0] == 200
-        assert {*workers(running)} == {*before} or path != "/loop"
+        assert {*before} <= {*workers(running)} or path != "/loop"
         line = rf'"GET {path.partition("?")[0]} HTTP/1.1" 503 \d+ .* the-one\.1'
         running.wait_for(line)
         assert len(re.findall(line, running.text)) == 1
@@ -145,15 +146,15 @@ def test_what_is_half_answered_is_cut_off(made: Made) -> None:
 def test_a_worker_that_stands_still_is_stood_in_for_and_then_killed(made: Made) -> None:
     """No thread of it can run: another serves within the time of a few looks, and the log tells
     where it stood."""
-    with started(made, REQUEST_DEADLINE="4") as running, ThreadPoolExecutor() as pool:
+    with started(made, REQUEST_DEADLINE="10") as running, ThreadPoolExecutor() as pool:
         running.wait_for("gunicorn: ready")
         [frozen] = workers(running)
-        held = pool.submit(ask, running, "/held")
+        held = pool.submit(ask, running, "/held", 60)
         running.wait_for(r"worker \(pid \d+\): no sign of life for 1 s, another stands in for it")
         assert running.get("/")[0] == 200
         assert Path(f"/proc/{frozen}").exists()
         assert held.result()[0] == 0
-        running.wait_for(rf"worker \(pid {frozen}\): no sign of life for \d s: killed")
+        running.wait_for(rf"worker \(pid {frozen}\): no sign of life for \d+ s: killed")
         running.wait_for(r"app\.py.* in _held")
         assert running.get("/")[0] == 200
 
@@ -210,7 +211,9 @@ def test_a_worker_that_cannot_start_takes_no_other_with_it(made: Made) -> None:
         wait_until(lambda: len(workers(running)) == 2)
         assert [ask(running, "/")[0] for _ in range(20)] == [200] * 20
         (made.folder / "broken").touch()
-        os.kill(workers(running)[1], signal.SIGKILL)
+        answers = int(running.get("/")[1].split()[0])
+        [other] = {*workers(running)} - {answers}
+        os.kill(other, signal.SIGKILL)
         running.wait_for(r"Others serve; it is tried again in 1 s")
         running.wait_for(r"Others serve; it is tried again in 2 s")
         assert running.get("/")[0] == 200
@@ -266,7 +269,7 @@ def test_a_worker_whose_requests_compute_takes_no_more(made: Made) -> None:
             str(pid) for pid in workers(running) if pid != slow
         }
         assert [it.result()[0] for it in spinning] == [503] * 6
-        running.wait_for(rf"worker \(pid {slow}\): goes on")
+        running.wait_for(rf"worker \(pid {slow}\): goes on|cannot be interrupted")
 
 
 def test_slow_clients_take_no_place(made: Made) -> None:
@@ -317,10 +320,13 @@ def test_a_request_has_one_id_in_and_out(made: Made) -> None:
 
 def test_the_queue_is_answered_on_term_although_places_are_few(made: Made) -> None:
     """Sixty clients, of whom most wait in the kernel's queue when TERM comes."""
-    with started(made, WEB_THREADS="2") as running, ThreadPoolExecutor(60) as pool:
+    with started(made, WEB_THREADS="2") as running, contextlib.ExitStack() as stack:
         running.wait_for("gunicorn: ready")
-        clients = [pool.submit(ask, running, "/slow?0.2", 30) for _ in range(60)]
-        wait_until(lambda: sum(it.done() for it in clients) >= 4)
+        address = ("127.0.0.1", running.port)
+        clients = [stack.enter_context(socket.create_connection(address, 30)) for _ in range(60)]
+        for client in clients:
+            client.sendall(b"GET /slow?0.2 HTTP/1.0\r\n\r\n")
+        wait_until(lambda: len(select.select(clients, [], [], 0)[0]) >= 4)
         running.signal(signal.SIGTERM)
-        assert [it.result()[0] for it in clients] == [200] * 60
+        assert [everything(client)[:12] for client in clients] == [b"HTTP/1.0 200"] * 60
         assert running.wait(40) == 0

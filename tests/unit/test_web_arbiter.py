@@ -173,7 +173,20 @@ def test_the_master_beats_while_it_waits_for_workers(master: Master) -> None:
     master.beat = lambda: beats.append(None)  # type: ignore[method-assign]
     master.handle_hup()
     assert len(master.WORKERS) == 4
-    assert len(beats) >= 5
+    assert len(beats) >= 2
+
+
+def test_one_late_look_of_the_masters_starts_no_spare(master: Master) -> None:
+    """It could not run itself, for however long: workers may not have been able to, either."""
+    look(master)
+    master._last -= 60
+    master.murder_workers()
+    master.manage_workers()
+    assert len(master.WORKERS) == 2
+    master._last -= 60
+    master.murder_workers()
+    master.manage_workers()
+    assert len(master.WORKERS) > 2, "a second one without a sign of life"
 
 
 def test_at_the_end_nobody_leaves_the_queue_to_others(master: Master) -> None:
