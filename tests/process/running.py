@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shutil
 import signal
@@ -21,6 +22,7 @@ from luggage.crypto import Secret, envelope, keys
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = "deploy_under_test"
+_GIVEN: set[int] = set()  # ports
 CANARY = "canary-value-of-a-secret"
 CONFIG = """\
 from luggage import crypto
@@ -69,6 +71,13 @@ def make(folder: Path, *, required: tuple[str, ...] = ("CANARY",)) -> Made:
     return Made(folder, str(key.dump().reveal()))
 
 
+def message(made: Made, name: str, text: str) -> None:
+    """Put a message into the supervisor's folder, where it is whole as soon as it is there."""
+    written = made.folder / "message"
+    written.write_text(text)
+    written.replace(made.folder / "run" / "luggage" / "messages" / name)
+
+
 def within(limit: float, measure: Callable[[], float], times: int = 3) -> None:
     """One of a few measurements is below `limit`, in seconds: another program may disturb some.
 
@@ -86,10 +95,15 @@ def within(limit: float, measure: Callable[[], float], times: int = 3) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """A port that nobody listens on now: another one each time, and none that the kernel gives to
+    whoever asks for any."""
+    while True:
+        port = random.SystemRandom().randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.socket() as sock:
+            sock.bind(("127.0.0.1", port))
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
 
 
 @dataclass
@@ -121,6 +135,7 @@ class Running:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             for line in self.lines[after:]:
+                after += 1
                 found = re.search(pattern, line.decode(errors="replace"))
                 if found:
                     return found

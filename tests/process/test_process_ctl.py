@@ -164,7 +164,9 @@ def test_newcomers_are_told_while_the_stopped_web_server_ends(tmp_path: Path) ->
         stopping = threading.Thread(target=lambda: ctl(made, "stop", "gunicorn"))
         stopping.start()
         running.wait_for("gunicorn: stopped, and who comes")
-        assert asked(running.port, b"GET / HTTP/1.1\r\n\r\n").startswith(b"HTTP/1.1 503 ")
+        end = time.monotonic() + 5  # it is told to stop next, and takes whom it meets until then
+        while not asked(running.port, b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 503 "):
+            assert time.monotonic() < end
         assert not answers
         assert healthy(made, running.port) == (0, "healthy: an operator has stopped the web server")
         slow.join()
@@ -219,21 +221,27 @@ def test_an_operator_ends_the_crash_loop_of_a_needed_loop(tmp_path: Path) -> Non
                 found.add((error.code, error.read().decode().rstrip()))
         return found
 
+    def in_vain(word: str) -> bool:
+        """Whether `ctl` tells so, once: on a full machine a life may be longer than it looks."""
+        for _ in range(3):
+            done = ctl(made, word, "crash")
+            if done.returncode == 1:
+                assert "error: crash: exited with status 3, and is tried again" in done.stderr
+                return True
+            assert ctl(made, "stop", "crash").returncode == 0
+        return False
+
     with started(made, MANAGEMENT_PORT=str(pages)) as running:
         running.wait_for("gunicorn: ready")
         running.wait_for("error: crash: died for the 5th time", seconds=30)
         assert told() == {(503, "not ready; loop 'crash' crash-loops")}
-        done = ctl(made, "restart", "crash")
-        assert done.returncode == 1
-        assert "error: crash: exited with status 3, and is tried again" in done.stderr
+        assert in_vain("restart")
         assert ctl(made, "stop", "crash").stdout == "crash: stopped\n"
         assert told() == {(200, "ready; loop 'crash' is stopped")}
         assert (states(made)["crash"]["state"], states(made)["crash"]["crash_loop"]) == (
             *("stopped", False),
         )
-        done = ctl(made, "start", "crash")
-        assert done.returncode == 1
-        assert "error: crash: exited with status 3, and is tried again" in done.stderr
+        assert in_vain("start")
 
 
 def test_the_log_level_changes_while_it_runs(tmp_path: Path) -> None:

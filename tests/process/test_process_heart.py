@@ -54,7 +54,7 @@ def test_one_that_is_stuck_tells_where_and_is_started_again(made: Made, wedge: s
         running.wait_for(r"^stuck +. lives in")
         pid = running.wait_for_child("stuck")
         running.wait_for(
-            r"luggage +. error: stuck: no beat for 1\.\d s: 1 s are allowed; what its threads"
+            r"luggage +. error: stuck: no beat for \d+\.\d s: 1 s are allowed; what its threads"
         )
         running.wait_for(r"stuck +. .* in stuck_here")
         running.wait_for(r"stuck: no beat for .*: killed by signal 6 \(SIGABRT\) after .* again in")
@@ -95,7 +95,7 @@ def test_each_life_has_time_until_its_first_beat(made: Made) -> None:
         run.beat()
         time.sleep(0.2)
     """
-    table(made, 'run.Loop("slow", beat=1)', slow=_plain(slow))
+    table(made, 'run.Loop("slow", beat=2)', slow=_plain(slow))
     with started(made) as running:
         for _ in range(2):
             before = len(running.lines)
@@ -110,7 +110,7 @@ def test_grace_ends_as_well(made: Made) -> None:
     """One that never beats is ended when the time for its first one is over."""
     table(made, 'run.Loop("mute", beat=1, grace=1.5)', mute="time.sleep(1000)")
     with started(made) as running:
-        running.wait_for(r"mute: no beat since its start, for 1\.\d s|mute: no beat since .* for 2")
+        running.wait_for(r"mute: no beat since its start, for \d+\.\d s")
         running.wait_for(r"mute: no beat since its start, .*: killed by signal 6")
 
 
@@ -120,9 +120,9 @@ def test_all_that_stood_still_is_forgiven(made: Made) -> None:
     print("lives in", os.getpid())
     while True:
         run.beat()
-        time.sleep(0.7)
+        time.sleep(0.2)
     """
-    table(made, 'run.Loop("beats", beat=1)', beats=_plain(beats))
+    table(made, 'run.Loop("beats", beat=2)', beats=_plain(beats))
     with started(made) as running:
         running.wait_for("beats +. lives in")
         everyone = [running.process.pid, running.wait_for_child("beats")]
@@ -132,7 +132,7 @@ def test_all_that_stood_still_is_forgiven(made: Made) -> None:
                 for pid in everyone:
                     os.kill(pid, number)
                 if number == signal.SIGSTOP:
-                    time.sleep(3)
+                    time.sleep(4)
         time.sleep(2)
         assert "no beat" not in running.text
         assert running.wait_for_child("beats") == everyone[1]

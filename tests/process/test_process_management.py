@@ -226,8 +226,9 @@ def test_killed_workers_lose_no_count(made: Made) -> None:
             pid = int(running.get("/")[1].split()[0])
             assert running.get("/")[0] == 200
             until(lambda: pages.metrics().get(name, 0) == 2 * number + 2)  # noqa: B023
+            before = len(running.lines)
             os.kill(pid, signal.SIGKILL)
-            running.wait_for("Booting worker", after=len(running.lines))
+            running.wait_for("Booting worker", after=before)
             until(lambda: (number and pages.metrics(), not list(folder.glob(f"*{pid}.db")))[1])  # noqa: B023
         assert len(list(folder.glob("counter_*.db"))) <= 3  # the dead, a worker, and its master
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -235,7 +236,7 @@ def test_killed_workers_lose_no_count(made: Made) -> None:
 
 def test_ready_says_no_while_all_stops(made: Made) -> None:
     """On both ports, for as long as the app serves on."""
-    with managed(made, DRAIN_DELAY="4") as (running, pages):
+    with managed(made, DRAIN_DELAY="10") as (running, pages):
         assert pages.ask("ready").status == 200
         running.signal(signal.SIGTERM)
         until(lambda: pages.ask("ready").status == 503, 3)
@@ -245,7 +246,7 @@ def test_ready_says_no_while_all_stops(made: Made) -> None:
         assert running.get("/")[0] == 200
         assert pages.metrics()["luggage_stopping"] == 1
         assert "stopping</title>" in pages.ask("status").text
-        assert running.wait() == 0
+        assert running.wait(60) == 0
     assert not (made.folder / "run" / "luggage" / "management").exists()
 
 

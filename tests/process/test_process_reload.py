@@ -82,14 +82,14 @@ def test_a_request_in_flight_is_answered_by_the_old_one(tmp_path: Path) -> None:
     with started(made) as running:
         running.wait_for("gunicorn: ready")
         answers: list[tuple[int, str]] = []
-        slow = threading.Thread(target=lambda: answers.append(running.get("/slow?3")))
+        slow = threading.Thread(target=lambda: answers.append(running.get("/slow?10", 30)))
         _, before = running.get("/")
         slow.start()
         time.sleep(0.5)
         assert ctl(made, "reload").returncode == 0
         _, after = running.get("/")
         assert not answers
-        slow.join(20)
+        slow.join(40)
         assert answers == [(200, before)]
         assert after.split()[0] != before.split()[0]
 
@@ -113,14 +113,14 @@ def test_hup_is_a_reload(tmp_path: Path) -> None:
 def test_two_reloads_at_once_are_one(tmp_path: Path) -> None:
     """The second is refused while the first is under way."""
     made = make(tmp_path)
-    with started(made, APP_DOES="yawn") as running:
-        running.wait_for("gunicorn: ready")
+    with started(made, APP_DOES="sleep") as running:
+        running.wait_for("gunicorn: ready", seconds=40)
         running.signal(signal.SIGHUP)
         running.wait_for("reload: starting another")
         done = ctl(made, "reload")
         assert done.returncode == 1
         assert "another is under way" in done.stderr
-        running.wait_for("serves in the place of")
+        running.wait_for("serves in the place of", seconds=40)
 
 
 def test_a_stop_while_a_reload_is_under_way_ends_everything(tmp_path: Path) -> None:

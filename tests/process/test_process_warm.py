@@ -87,8 +87,9 @@ def test_a_second_life_is_as_the_first(made: Made) -> None:
         running.wait_for("gunicorn: ready")
         first = running.wait_for_child("gunicorn")
         lives = [alike(first)]
+        before = len(running.lines)
         os.killpg(first, signal.SIGKILL)
-        running.wait_for("gunicorn: ready", after=len(running.lines))
+        running.wait_for("gunicorn: ready", after=before)
         lives.append(alike(running.wait_for_child("gunicorn")))
         assert lives[0] == lives[1]
         looks = [line for line in running.lines if b"inherited:" in line]

@@ -26,6 +26,9 @@ if os.environ.get("APP_DOES") == "yawn":
     time.sleep(1)
 if os.environ.get("APP_DOES") == "sleep":
     time.sleep(7)
+if os.environ.get("APP_DOES") == "wait":
+    while not Path("go").exists():
+        time.sleep(0.01)
 if os.environ.get("APP_DOES") == "thread":
     threading.Thread(target=time.sleep, args=(86_400,)).start()
 if os.environ.get("APP_DOES") == "log badly":

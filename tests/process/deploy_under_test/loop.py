@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
     elif does == "orphans":
         # Each shell leaves a child behind that dies soon after it.
         for _ in range(20):
-            subprocess.run(["/bin/sh", "-c", "sleep 1 &"], check=True)
+            subprocess.run(["/bin/sh", "-c", "sleep 5 &"], check=True)
     elif does == "die":
         sys.stdout.write("last words, without a line end")
         return 7
