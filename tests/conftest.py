@@ -11,7 +11,12 @@ import signal
 import subprocess
 from collections.abc import Callable
 
+import hypothesis
 import pytest
+
+# A machine that is full is slow now and then: no example has a time of its own.
+hypothesis.settings.register_profile("here", deadline=None)
+hypothesis.settings.load_profile("here")
 
 # Where this was started in the background of a script, INT is ignored, and HUP where nohup started
 # it, by all that it starts as well.

@@ -95,10 +95,10 @@ def test_a_service_that_hangs_is_waited_for_once() -> None:
     started = time.monotonic()
     with Script([None]).served() as url:
         page = make(
-            lines_client(url, timeout=0.5, attempts=1), mood_client(url, timeout=0.5, attempts=1)
+            lines_client(url, timeout=2, attempts=1), mood_client(url, timeout=2, attempts=1)
         )
         answer = page.test_client().get("/")
-    assert time.monotonic() - started < 0.95
+    assert time.monotonic() - started < 3.9
     assert answer.text.count("did not answer in time") == 2
 
 

@@ -71,12 +71,12 @@ def test_it_says_its_lines_in_turn(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_it_stops_at_once_while_it_waits(tmp_path: Path, number: int) -> None:
-    """TERM and INT end the wait for the next line: status 0, within a second."""
+    """TERM and INT end the wait for the next line: status 0, within seconds."""
     with standin(tmp_path) as url, robot(url, 3600) as process:
         until(lambda: lines_client(url).newest("lines", 1))
         time.sleep(0.05)
         status, seconds, output = stopped(process, number)
-    assert (status, seconds < 1) == (0, True)
+    assert (status, seconds < 5) == (0, True)
     assert output.endswith("stopped\n")
 
 
@@ -86,7 +86,7 @@ def test_it_stops_at_once_in_the_middle_of_a_post() -> None:
     with script.served() as url, robot(url, 1) as process:
         until(lambda: script.asked)
         status, seconds, output = stopped(process, signal.SIGTERM)
-    assert (status, seconds < 1) == (0, True)
+    assert (status, seconds < 5) == (0, True)
     assert output == "stopped\n"
 
 

@@ -39,11 +39,14 @@ class Transport:
 
 
 @pytest.fixture
-def pipe() -> Iterator[tuple[int, int]]:
-    ends = os.pipe()
-    yield ends
-    for end in ends:
-        os.close(end)
+def pipe() -> Iterator[tuple[int, Writer]]:
+    """The end that is read, and what writes to the other: nothing any more when that is closed."""
+    reader, end = os.pipe()
+    writer = Writer(end, LIMIT)
+    yield reader, writer
+    os.close(reader)
+    assert writer.flush(10)
+    os.close(end)
 
 
 def fill(writer: Writer, size: int) -> None:
@@ -57,9 +60,9 @@ def drain(reader: int, writer: Writer, size: int) -> None:
         os.read(reader, PIPE)
 
 
-def test_it_waits_until_there_is_room(pipe: tuple[int, int]) -> None:
+def test_it_waits_until_there_is_room(pipe: tuple[int, Writer]) -> None:
     """From half on to a quarter; what is not output is read all the same."""
-    clock, writer, transport = Clock(), Writer(pipe[1], LIMIT), Transport()
+    clock, writer, transport = Clock(), pipe[1], Transport()
     pressure = Pressure(clock, writer)
     pressure.hold(transport, 8192)
     assert transport.reads() == [True, True, True]
@@ -74,9 +77,9 @@ def test_it_waits_until_there_is_room(pipe: tuple[int, int]) -> None:
     assert clock.getDelayedCalls() == []
 
 
-def test_it_waits_no_longer_than_a_moment(pipe: tuple[int, int]) -> None:
+def test_it_waits_no_longer_than_a_moment(pipe: tuple[int, Writer]) -> None:
     """Where nobody reads, it goes on, and does not wait again until somebody has read."""
-    clock, writer, transport = Clock(), Writer(pipe[1], LIMIT), Transport()
+    clock, writer, transport = Clock(), pipe[1], Transport()
     pressure = Pressure(clock, writer)
     fill(writer, LIMIT)
     pressure.hold(transport, 8192)
@@ -94,9 +97,9 @@ def test_it_waits_no_longer_than_a_moment(pipe: tuple[int, int]) -> None:
     assert transport.reads() == [False, False, True]
 
 
-def test_all_that_print_wait(pipe: tuple[int, int]) -> None:
+def test_all_that_print_wait(pipe: tuple[int, Writer]) -> None:
     """Each when it prints; one whose output is closed meanwhile is none of them any more."""
-    clock, writer = Clock(), Writer(pipe[1], LIMIT)
+    clock, writer = Clock(), pipe[1]
     pressure = Pressure(clock, writer)
     one, two, quiet = Transport(), Transport(), Transport()
     fill(writer, LIMIT)
@@ -112,9 +115,9 @@ def test_all_that_print_wait(pipe: tuple[int, int]) -> None:
     assert not gone.reads
 
 
-def test_few_bytes_are_followed_by_a_rest(pipe: tuple[int, int]) -> None:
+def test_few_bytes_are_followed_by_a_rest(pipe: tuple[int, Writer]) -> None:
     """More lines come meanwhile; who prints much has none."""
-    clock, writer, transport = Clock(), Writer(pipe[1]), Transport()
+    clock, writer, transport = Clock(), pipe[1], Transport()
     pressure = Pressure(clock, writer)
     pressure.hold(transport, FEW)
     assert transport.reads() == [True, True, True]
@@ -124,10 +127,10 @@ def test_few_bytes_are_followed_by_a_rest(pipe: tuple[int, int]) -> None:
     assert transport.reads() == [True, True, True]
 
 
-def test_a_rest_does_not_end_the_waiting_for_room(pipe: tuple[int, int]) -> None:
+def test_a_rest_does_not_end_the_waiting_for_room(pipe: tuple[int, Writer]) -> None:
     """Nor does room end a rest: each of the two is waited for."""
     clock, transport = Clock(), Transport()
-    writer = Writer(pipe[1], LIMIT)
+    writer = pipe[1]
     pressure = Pressure(clock, writer)
     pressure.hold(transport, 100)
     fill(writer, LIMIT * 3 // 4)

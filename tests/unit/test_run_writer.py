@@ -30,8 +30,10 @@ def test_a_slow_reader_gets_everything(pipe: tuple[int, int], blocking: bool) ->
     os.set_blocking(writer, blocking)
     data = os.urandom(300_000)
     read = bytearray()
+    written = threading.Event()
 
     def slow_reader() -> None:
+        written.wait(10)
         while len(read) < len(data):
             read.extend(os.read(reader, 10_000))
             time.sleep(0.001)
@@ -39,9 +41,9 @@ def test_a_slow_reader_gets_everything(pipe: tuple[int, int], blocking: bool) ->
     thread = threading.Thread(target=slow_reader)
     thread.start()
     write = Writer(writer)
-    began = time.monotonic()
     assert all(write(data[at : at + 1000]) for at in range(0, len(data), 1000))
-    assert time.monotonic() - began < 0.3, "not as slow as its reader"
+    assert not read, "not as slow as its reader"
+    written.set()
     assert write.flush(10)
     thread.join()
     assert bytes(read) == data
@@ -68,7 +70,7 @@ def test_nobody_reads(pipe: tuple[int, int]) -> None:
     began = time.monotonic()
     taken = [write(b"%09d\n" % number) for number in range(20_000)]
     assert not write.flush(0.2)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 30
     count = taken.index(False)
     assert taken == [True] * count + [False] * (20_000 - count)
     assert count == 10_000, "the limit"
