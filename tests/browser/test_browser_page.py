@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from browser import DESKTOP, PHONE, chromium, resize
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -156,11 +157,15 @@ def test_a_page_that_is_paused_stays(url: str, tmp_path: Path) -> None:
 def test_the_page_needs_no_script(url: str, tmp_path: Path) -> None:
     """Without JavaScript everything is shown, and the page loads itself again to follow."""
     with chromium(tmp_path, script=False) as driver:
-        shown_without = WebDriverWait(driver, SECONDS)
+        # An element that was found is stale as soon as the page has loaded itself again.
+        stale = [StaleElementReferenceException]
+        shown_without = WebDriverWait(driver, SECONDS, ignored_exceptions=stale)
         driver.get(url)
         shown_without.until(lambda _: len(driver.find_elements(By.CSS_SELECTOR, "#lines li")) >= 2)
-        assert not driver.find_element(By.ID, "pause").is_displayed()
-        first = driver.find_element(By.CSS_SELECTOR, "#lines li").get_attribute("data-id")
+        shown_without.until(lambda _: not driver.find_element(By.ID, "pause").is_displayed())
+        first = shown_without.until(
+            lambda _: driver.find_element(By.CSS_SELECTOR, "#lines li").get_attribute("data-id")
+        )
         shown_without.until(
             lambda _: (
                 f'data-id="{first}"' in driver.page_source

@@ -152,14 +152,18 @@ class Process:
 
 @dataclass(frozen=True)
 class Container:
-    """A container that was started; `name` is the engine's for it."""
+    """A container that was started once; `name` is the engine's for it."""
 
     engine: Engine
     name: str
+    _published: dict[int, str] = field(default_factory=dict, compare=False, repr=False)
 
     def at(self, port: int = 8000) -> str:
-        """Where a port of its own is published."""
-        return self.engine("port", self.name, f"{port}/tcp").splitlines()[0]
+        """Where a port of its own is published; the engine, which may be slow, is asked once."""
+        if port not in self._published:
+            told = self.engine("port", self.name, f"{port}/tcp")
+            self._published[port] = told.splitlines()[0]
+        return self._published[port]
 
     def give(self, path: str, content: bytes) -> None:
         """Put a file into it that any user may read, with the folders above it."""

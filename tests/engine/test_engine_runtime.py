@@ -358,7 +358,7 @@ def test_drain_delay_serves_on_while_balancers_look_elsewhere(
     eventful: Built, docker: Engine, demo_key: str
 ) -> None:
     """After TERM ready is 503 on both ports, and requests are served for DRAIN_DELAY seconds."""
-    words = (*ANYBODY, *PAGES, "-e", "DRAIN_DELAY=6")
+    words = (*ANYBODY, *PAGES, "-e", "DRAIN_DELAY=15")
     with docker.running(eventful.image, *words, key=demo_key) as container:
         ready(container)
         docker("kill", "-s", "TERM", container.name)
@@ -369,7 +369,7 @@ def test_drain_delay_serves_on_while_balancers_look_elsewhere(
         served = [container.get("/pid")[0] for _ in range(10)]
         assert served == [200] * 10
         assert ended(container, docker) == 0
-        assert time.monotonic() - told >= 6
+        assert time.monotonic() - told >= 15
 
 
 def test_health_check_bears_reload_and_stop(eventful: Built, docker: Engine, demo_key: str) -> None:
@@ -383,10 +383,11 @@ def test_health_check_bears_reload_and_stop(eventful: Built, docker: Engine, dem
     with docker.running(eventful.image, *words, key=demo_key) as container:
         ready(container)
         container.wait_for(lambda: docker.inspect(container.name, health) == "healthy", seconds=60)
+        first = checked()[-1]["Start"]  # those before it may have failed while it booted
         assert container.ctl("reload").returncode == 0
         last = checked()[-1]["Start"]
         container.wait_for(lambda: checked()[-1]["Start"] > last, seconds=30)
-        assert {it["ExitCode"] for it in checked()} == {0}
+        assert {it["ExitCode"] for it in checked() if it["Start"] >= first} == {0}
 
         assert container.ctl("stop", "gunicorn").stdout == "gunicorn: stopped\n"
         assert container.get("/-/ready", port=9000) == (503, "not ready; gunicorn is stopped\n")

@@ -38,7 +38,7 @@ def decoded() -> dict[str, dict[str, str]]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         shutil.copy(HERE / name, folder / name)
-    words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=5"]
     done = subprocess.run(words, cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     words = ["node", str(folder / "decode.mjs"), str(VECTORS)]
