@@ -142,9 +142,9 @@ def test_a_rest_does_not_end_the_waiting_for_room(pipe: tuple[int, Writer]) -> N
     assert transport.reads() == [True, True, True]
 
 
-def test_who_reads_in_a_loop_of_its_own_waits_likewise(pipe: tuple[int, int]) -> None:
+def test_who_reads_in_a_loop_of_its_own_waits_likewise(pipe: tuple[int, Writer]) -> None:
     """From half on to a quarter, a moment at most, and not again until somebody has read."""
-    clock, writer = Clock(), Writer(pipe[1], LIMIT)
+    clock, writer = Clock(), pipe[1]
     pause = Pause(writer, clock.seconds)
     assert not pause()
     fill(writer, LIMIT // 2 + 2 * PIPE)
