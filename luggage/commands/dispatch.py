@@ -6,6 +6,7 @@ import ast
 import faulthandler
 import gc
 import importlib.util
+import io
 import os
 import pkgutil
 import re
@@ -122,6 +123,8 @@ def main(argv: list[str], package: str, *, stdout: TextIO | None = None) -> int:
     out = stdout or sys.stdout
     if SUPERVISOR in os.environ:
         faulthandler.enable(2)  # ABRT prints what all threads do, as does whatever crashes
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(line_buffering=True)  # of one that claims no key as well
     try:
         deployment = Deployment.of(package)
         enter(deployment)

@@ -40,7 +40,7 @@ times within a minute, or in a row without having become ready.
 """
 
 STDOUT = 1  # sys.stdout is None where it was closed at first
-ENDS = (signal.SIGTERM, signal.SIGINT)
+ENDS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 STOP = (*ENDS, signal.SIGHUP)
 FIRST = 0.5  # seconds that the web server has to itself, before all else is started
 LAST_LINES = 2.0  # seconds that the log's reader has for them at the end
@@ -201,7 +201,7 @@ def _steps(
         environ=os.environ,
         output=output,
         rooms=rooms,
-        stop=STOP[:2],
+        stop=ENDS,
         pause=Pause(write),
         others=() if waiting is None else (waiting.pid,),
     )
@@ -223,10 +223,10 @@ def _warn_of_a_kept_key() -> None:
 
 
 def _quit_on_signals() -> None:
-    """Let TERM and INT end the process while it starts: without a handler PID 1 gets no signal."""
+    """Let these end the process while it starts: without a handler PID 1 gets no signal."""
 
     def leave(_number: int, _frame: object) -> NoReturn:
         sys.exit(0)
 
-    signal.signal(signal.SIGTERM, leave)
-    signal.signal(signal.SIGINT, leave)
+    for number in ENDS:
+        signal.signal(number, leave)

@@ -100,12 +100,18 @@ def _from_file(source: str, path: str, *, must_exist: bool = False) -> KeyText:
         with open(path, "rb") as file:
             raw = Secret(file.read(MAX_BYTES + 1))
     except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not a path"
+        why = error
     else:
         return KeyText(source, _clean(source, raw))
     named = f"check the path: {path}" if _is_no_key(path) else "check the path"
-    hint = named if must_exist else "make it readable for this user, or remove it"
-    raise SecretError(f"{source}: cannot be read: {why}", hint, reason="source")
+    hint = named if must_exist else f"make it readable for uid {os.geteuid()}, or remove it"
+    if isinstance(why, IsADirectoryError):
+        hint = "engines mount a folder where the host has no such file: see the path before the ':'"
+    raise SecretError(f"{source}: cannot be read: {_why(why)}", hint, reason="source")
+
+
+def _why(error: OSError | ValueError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else "not a path"
 
 
 def _is_no_key(path: str) -> bool:

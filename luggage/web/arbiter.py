@@ -47,7 +47,7 @@ class Arbiter(Lookout):
     def __init__(self, *args: Any, **options: Any) -> None:
         self._away = 0
         self._leaving = 0  # of these, those that go by themselves
-        self._renews = False
+        self._old = 0  # who is older than that goes first
         self._kept = (0, 0.0)  # how many spares, until when
         self._retry = (RETRY, 0.0)  # the next pause, and when to try
         self._size = 0  # bytes that a worker has when it begins to serve
@@ -84,14 +84,17 @@ class Arbiter(Lookout):
     def murder_workers(self) -> None:
         """Look at every worker; gunicorn's master calls this again and again."""
         self.beat()
-        needed = leaving = able = slow = 0
+        needed = leaving = able = slow = staying = 0
         for pid, look, worker in self.look_at_all():
             self._welcome(look, worker)
-            if self._judge(pid, look, worker):
+            ill = self._judge(pid, look, worker)
+            if worker.slate.leaving:
+                leaving += 1
+                continue
+            staying += look.dying is None
+            if ill:
                 needed += look.told != "slow"
                 slow += look.told == "slow"
-            elif worker.slate.leaving:
-                leaving += 1
             elif worker.slate.serving:
                 able += 1
         for worker in self.WORKERS.values():
@@ -102,28 +105,27 @@ class Arbiter(Lookout):
             self._kept = needed, time.monotonic() + KEEP
         self._leaving = leaving
         away = self._kept[0] + leaving
-        # Where nobody else serves, somebody must, whatever room there is.
-        least = int(leaving > 0 and able == 0)
-        self._away = max(least, min(away, self._spares(away)))
+        self._away = min(away, self._spares(away))
+        if not staying:  # somebody must serve, whatever room the memory has
+            wanted = int(self._num_workers or 1)
+            self._away = max(self._away, min(leaving + 1 - wanted, SPARES * wanted))
 
     def reload(self) -> None:
-        self._renews = True
-        try:
-            super().reload()
-        finally:
-            self._renews = False
+        self._old = self.worker_age
+        super().reload()
 
     def manage_workers(self) -> None:
-        """Those that are too many go: the idle and young ones, since clients have the old ones. Of
-        a reload, which is gunicorn's own, it is the old ones that go."""
+        """Those that are too many go: before a reload's the older ones; the idle and young ones
+        else, since clients have the old ones."""
         if time.monotonic() < self._retry[1]:
             return
-        if self._renews or len(self.WORKERS) <= self.num_workers:
+        if len(self.WORKERS) <= self.num_workers:
             super().manage_workers()
             return
         staying = [it for it in self.WORKERS.values() if not it.slate.leaving]
-        staying.sort(key=lambda it: (bool(it.slate.served()), -it.age))
-        for worker in staying[: max(0, len(staying) - (self.num_workers - self._leaving))]:
+        staying.sort(key=lambda it: (it.age > self._old, bool(it.slate.served()), -it.age))
+        most = max(self._num_workers, self.num_workers - self._leaving)
+        for worker in staying[: max(0, len(staying) - most)]:
             self.kill_worker(worker.pid, signal.SIGTERM)
 
     def _welcome(self, look: Look, worker: Any) -> None:

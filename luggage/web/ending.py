@@ -21,6 +21,7 @@ from luggage.web.watch import Watch
 
 THREADS = 10.0  # seconds that threads of the app have to end, when all is answered
 AFTER = 1.0  # seconds that a worker takes longer than its master, who asks where it stands
+LARGE = 600.0  # seconds that one has for that which leaves because it is too large
 LAST_REQUEST = 2.0  # seconds that a kept connection has for one, when the worker ends
 
 
@@ -50,16 +51,19 @@ class EndingWorker(DrainingWorker):
     def _finish(self) -> None:
         """Answer what is here; what cannot end is not waited for.
 
-        One that leaves while others serve has no end of its own: each request has its deadline, and
-        each client its silence. When everything stops meanwhile, who is in the queue is its own as
-        well: there may be no other worker.
+        One that leaves while others serve has no end of its own, unless it is too large: each
+        request has its deadline, and each client its silence. When everything stops meanwhile, who
+        is in the queue is its own as well: there may be no other worker.
         """
         self._cap_keepalive(time.monotonic() + LAST_REQUEST)
         patience = self.cfg.graceful_timeout + AFTER
-        end = math.inf if self.slate.leaving else time.monotonic() + patience
+        end = time.monotonic() + patience
+        if self.slate.leaving:
+            end = time.monotonic() + LARGE if self.slate.leaving == "memory" else math.inf
+        stops = not self.slate.leaving
         while self.nr_conns > self.jobs.stuck() and time.monotonic() < end:
-            if end == math.inf and (self.slate.stopping or os.getppid() != self.ppid):
-                end = time.monotonic() + patience
+            if not stops and (self.slate.stopping or os.getppid() != self.ppid):
+                stops, end = True, min(end, time.monotonic() + patience)
                 DrainingWorker.set_accept_enabled(self, False)
             self._hand_out()
             self.wait_for_and_dispatch_events(LOOK)
@@ -75,6 +79,7 @@ class EndingWorker(DrainingWorker):
                     "".join(f"\n  {it}" for it in lost if it),
                 )
             self.slate.clear()
+            self.log.info("Worker exiting (pid: %s)", self.pid)
             self._vanish()
         self.tpool.shutdown(wait=False)
         self._end_within(THREADS)

@@ -5,6 +5,7 @@ Only the app's own time counts: a client that sends or reads slowly costs a thre
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 import time
@@ -92,6 +93,9 @@ class Jobs:
         """The app gets it: as soon as there is a place."""
         with self._lock:
             job.what, job.allowed, job.spent = what, allowed, 0.0
+            if job.cut:  # it came just after it was given up
+                job.began, job.gone = self._clock(), True
+                raise ConnectionResetError(errno.ECONNRESET, "the client was too slow")
             if len(self._jobs) > self._places:
                 job.phase = QUEUED
                 self._waiting += 1
@@ -186,7 +190,7 @@ class Jobs:
         """Nobody could run for so long: that counts for no one."""
         with self._lock:
             for job in self._jobs:
-                if job.phase == APP:
+                if job.phase == APP or not job.what:
                     job.since += seconds
                     job.told += seconds if job.told else 0.0
 
@@ -215,9 +219,9 @@ class Jobs:
                 return len(self._jobs), HELD_FOR_GOOD
             return len(self._jobs), FULL if len(self._jobs) >= self.threads else 0
 
-    def tardy(self) -> list[Job]:
-        """Those whose clients have not sent their requests in time, each once: where they keep all
-        others out, the one that has had longest has less of it."""
+    def cut_off(self, tell: Callable[[Job], None]) -> None:
+        """Let `tell` end the turn of each whose client has not sent its request in time; where they
+        keep all others out, the one that has had longest has less of it."""
         with self._lock:
             now = self._clock()
             waited = [it for it in self._jobs if it.thread and not it.what and not it.cut]
@@ -227,7 +231,7 @@ class Jobs:
                 found = sorted(waited, key=lambda it: it.since)[:1]
             for job in found:
                 job.cut = True
-            return found
+                tell(job)
 
     def _taken(self) -> int:
         if len(self._jobs) < self._places:

@@ -54,4 +54,5 @@ def tell(job: Job, now: float, log: Any) -> None:
     """Log and count what was sent: the job's own thread does neither, if it ever comes back."""
     took = now - job.began
     metrics.observe(job.method, int(LATE[:3]), took)
-    log.access(_Answer(), None, job.environ, timedelta(seconds=took))
+    answer = _Answer(sent=0 if job.method == "HEAD" else len(TOO_LONG))
+    log.access(answer, None, job.environ, timedelta(seconds=took))

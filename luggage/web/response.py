@@ -18,6 +18,7 @@ from gunicorn import util
 from gunicorn.http import wsgi
 
 from luggage.web import request_id
+from luggage.web.job import CURRENT
 from luggage.web.silence import SILENCE
 
 JOINED = 65_536  # bytes of a part that is copied behind the head: a longer one is sent by itself
@@ -92,13 +93,20 @@ class Response(wsgi.Response):
 
 
 def write_error(sock: Any, status: int, reason: str, text: str) -> None:
-    """Answer with an error as gunicorn does, with the request's id, where it has one."""
+    """Answer with an error as gunicorn does, with the date, and the request's id, where it has one;
+    and without a body where it asks for none."""
     held = _Held()
     _write_error(held, status, reason, text)
-    first, _, rest = b"".join(held.parts).partition(b"\r\n")
+    head, _, body = b"".join(held.parts).partition(b"\r\n\r\n")
+    lines = [head.decode("latin-1"), f"Date: {util.http_date()}"]
     found = request_id.current()
-    named = f"{request_id.HEADER}: {found}\r\n".encode() if found else b""
-    util.write_nonblock(sock, first + b"\r\n" + named + rest)
+    if found:
+        lines.append(f"{request_id.HEADER}: {found}")
+    job = CURRENT.get()
+    if job is not None and job.method == "HEAD":
+        body = b""
+    told = "".join(f"{line}\r\n" for line in (*lines, ""))
+    util.write_nonblock(sock, told.encode("latin-1") + body)
 
 
 class Date:

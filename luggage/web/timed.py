@@ -43,6 +43,9 @@ class Timed:
         named = request_id.accepted(environ.get("HTTP_X_REQUEST_ID"))
         environ["HTTP_X_REQUEST_ID"] = environ["luggage.request_id"] = named
         request_id.CURRENT.set(named)
+        if environ.get("CONTENT_LENGTH"):
+            # So Werkzeug looks for the end of a body itself, and answers 400 where there is none.
+            environ["wsgi.input_terminated"] = False
         method = environ["REQUEST_METHOD"]
         path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
         job.method, job.environ = method, environ

@@ -84,8 +84,7 @@ class Watch:
             self._slow = self._jobs.computing() >= FEW
             self._strained = now
         self._slate.beat(trouble or (slate.SLOW if self._slow else 0))
-        for job in self._jobs.tardy():
-            self._worker.cut_off(job)
+        self._jobs.cut_off(self._worker.cut_off)
         for job in self._jobs.late():
             with self.telling:
                 self._end(job)

@@ -19,7 +19,7 @@ from typing import Any
 from gunicorn.workers import gthread
 from gunicorn.workers.gthread import ThreadWorker
 
-from luggage.web import fileless, refusal, request_id, response, silence
+from luggage.web import fileless, refusal, request_id, response, silence, unreader
 from luggage.web.calls import Calls
 from luggage.web.deadlines import Deadlines
 from luggage.web.draining import LOOK
@@ -92,7 +92,7 @@ class Worker(EndingWorker):
             refusal.tell(job, time.monotonic(), self.log)
 
     def cut_off(self, job: Job) -> None:
-        """A client that has not sent its request is waited for no longer."""
+        """Wait no longer for a client that has not sent its request."""
         refusal.cut_off(job)
 
     # -- connections
@@ -145,21 +145,12 @@ class Worker(EndingWorker):
                 conn.data_ready = silence.ends(conn.sock, FIRST)
                 if not conn.data_ready:
                     return gthread._DEFER
-            if conn.parser is None:
-                conn.init()
-                self._wait_for_the_client(conn)
+            unreader.attend(conn, self.jobs)
             return super().handle(conn)
         except BaseException as error:  # it would be raised in the main thread, and end the worker
             self.jobs.leave(conn.job)
             self.log.error("worker: a connection is closed: %s: %s", type(error).__name__, error)
             return False
-
-    def _wait_for_the_client(self, conn: Any) -> None:
-        """What a client has not sent yet is waited for in its own time; what is made of it is not
-        its work."""
-        unreader = conn.parser.unreader
-        chunk = unreader.chunk
-        unreader.chunk = lambda *hint: self.jobs.client(conn.job, chunk, *hint)
 
     # -- the main thread
 
@@ -198,4 +189,4 @@ class Worker(EndingWorker):
 def _not_told(record: logging.LogRecord) -> bool:
     """Not what is told already, nor a client that has gone silent, which is nobody's fault here."""
     error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, (BlockingIOError, DeadlineError))
+    return not isinstance(error, (BlockingIOError, DeadlineError, TimeoutError))

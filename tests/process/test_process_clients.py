@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import socket
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from running import Made, Running, started
-from test_process_deadline import ask, everything, wait_until
+from test_process_deadline import ask, everything
 
 
 def told(running: Running, request: str) -> str:
@@ -76,13 +77,14 @@ def test_records_of_several_workers_stay_whole(made: Made) -> None:
     with started(made, LOG_FORMAT="json", WEB_CONCURRENCY="3") as running:
         running.wait_for("gunicorn: ready")
         with ThreadPoolExecutor(16) as pool:
-            asked = [pool.submit(ask, running, "/wail", 60) for _ in range(320)]
-            assert Counter(it.result()[0] for it in asked) == {500: 320}
-        wait_until(lambda: running.text.count('"path": "/wail"') >= 320, 30)
-        records = [json.loads(line) for line in list(running.lines)]
+            asked = [pool.submit(ask, running, "/wail", 60) for _ in range(160)]
+            assert Counter(it.result()[0] for it in asked) == {500: 160}
+        running.signal(signal.SIGTERM)
+        assert running.wait(60) == 0
+        records = [json.loads(line) for line in running.lines]
         errors = [it for it in records if it.get("traceback", "").endswith("oh" * 3000)]
-        assert len(errors) == 320
-        assert len({it["request_id"] for it in errors}) == 320
+        assert len(errors) == 160
+        assert len({it["request_id"] for it in errors}) == 160
         assert not [it for it in records if "continued" in it]
 
 
@@ -125,3 +127,33 @@ def test_a_client_has_its_own_time_for_what_it_sends(made: Made) -> None:
                 client.sendall(bytes([letter]))
             assert b"\r\n3\n\r\n" in everything(client)
         assert "overdue" not in running.text
+
+
+def test_half_a_body_is_none(made: Made) -> None:
+    """The app is not given it for the whole, and the log tells of no error of the app's own."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        for coding in (
+            "Content-Length: 9\r\n\r\nhalf",
+            "Transfer-Encoding: chunked\r\n\r\n9\r\nhalf",
+        ):
+            with socket.create_connection(("127.0.0.1", running.port), 30) as client:
+                client.sendall(f"POST /upload HTTP/1.1\r\nHost: a\r\n{coding}half".encode())
+                client.shutdown(socket.SHUT_WR)
+                assert not everything(client).startswith(b"HTTP/1.1 200")
+        assert ask(running, "/")[0] == 200
+        assert "Traceback" not in running.text
+        assert "POST /upload" not in running.text
+
+
+def test_what_follows_a_whole_body_is_the_next_request(made: Made) -> None:
+    """Also where the client sends all at once and closes its side."""
+    with started(made) as running:
+        running.wait_for("gunicorn: ready")
+        first = "POST /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nhere"
+        unread = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nhere"
+        last = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        with socket.create_connection(("127.0.0.1", running.port), 30) as client:
+            client.sendall((first + unread + last).encode())
+            client.shutdown(socket.SHUT_WR)
+            assert everything(client).count(b"HTTP/1.1 200 OK\r\n") == 3

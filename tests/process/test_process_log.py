@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from running import Made, message, started
+from running import PACKAGE, Made, message, started
 from tables import table
 
 T = TypeVar("T")
@@ -171,3 +171,13 @@ def test_the_start_is_told(made: Made) -> None:
         assert running.lines[0] == f"luggage  | {first}".encode()
         names = {line.split(b" ")[0] for line in running.lines}
         assert names <= {b"luggage", b"gunicorn", b"loop", b"spare"}
+
+
+def test_what_is_merely_printed_is_in_the_log_at_once(made: Made) -> None:
+    """Also by a process that has no key, nor asks for one: stdout is a pipe."""
+    table(made, 'run.Loop("talks", key=False)')
+    loop = "import time\n\nMAIN_OK = True\n\n\ndef main(argv):\n"
+    loop += "    print('plain words')\n    time.sleep(1000)\n"
+    (made.folder / PACKAGE / "talks.py").write_text(loop)
+    with started(made) as running:
+        running.wait_for(r"^talks +\| plain words$")

@@ -41,6 +41,12 @@ def test_each_write_is_whole_lines_that_go_at_once(start: str, lengths: list[int
     assert told.translate(None, b"\n ") == text.translate(None, b"\n ")
 
 
+def test_a_line_ends_with_a_line_feed_alone() -> None:
+    """As its reader has it: after another end, another's line would go on in its middle."""
+    text = b"a\rb" * 3000 + b"\n"
+    assert all(it.endswith(b"\n") for it in pieces.lines(text))
+
+
 def test_a_long_line_goes_on_set_in() -> None:
     told = b"".join(pieces.lines(b"x" * 10_000 + b"\n")).split(b"\n")
     assert [len(it) for it in told] == [4095, 4095, 10_000 - 4095 - 4093 + 2, 0]

@@ -165,6 +165,40 @@ def test_somebody_serves_however_little_memory_is_left(
     for _ in range(3):
         look(master)
     assert [it.slate.leaving for it in master.WORKERS.values()] == ["memory", "memory", ""]
+    for leaving in (3, 4):  # and so on, where the next one leaves as well
+        list(master.WORKERS.values())[-1].slate.leave("memory")
+        for _ in range(3):
+            look(master)
+        told = [it.slate.leaving for it in master.WORKERS.values()]
+        assert told == ["memory"] * leaving + [""]
+
+
+def test_of_a_reload_the_old_ones_go(master: Master) -> None:
+    """gunicorn's own, by HUP; whoever leaves already, and spares, are none of its new ones."""
+    look(master)
+    next(iter(master.WORKERS.values())).slate.leave("overdue")
+    look(master)
+    before = master.worker_age
+    master.cfg.set("graceful_timeout", 0)
+    master.handle_hup()
+    for _ in range(5):
+        look(master)
+    staying = [it.age for it in master.WORKERS.values() if not it.slate.leaving]
+    assert len(staying) == 2
+    assert min(staying) > before
+
+
+def test_as_many_stay_as_are_wanted(master: Master, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where one that leaves has no successor, for want of memory."""
+    master.handle_ttin()
+    look(master)
+    monkeypatch.setattr("luggage.web.memory.left", lambda: 0)
+    next(iter(master.WORKERS.values())).slate.leave("memory")
+    look(master)
+    master.handle_ttou()
+    for _ in range(3):
+        look(master)
+    assert [it.slate.leaving for it in master.WORKERS.values()].count("") == 2
 
 
 def test_the_master_beats_while_it_waits_for_workers(master: Master) -> None:

@@ -356,6 +356,13 @@ def test_a_slate_has_no_end() -> None:
     slate.close()
 
 
+def cut(jobs: Jobs) -> list[Job]:
+    """Those that are cut off now."""
+    found: list[Job] = []
+    jobs.cut_off(found.append)
+    return found
+
+
 def test_a_client_has_so_long_to_ask(jobs: Jobs, clock: Clock, connection: socket.socket) -> None:
     """Not one that the app has, nor one whose turn has not come; and each is told of once."""
     slow = jobs.add(connection)
@@ -363,10 +370,25 @@ def test_a_client_has_so_long_to_ask(jobs: Jobs, clock: Clock, connection: socke
     entered(jobs, connection)
     jobs.add(connection)
     clock.now += REQUEST
-    assert jobs.tardy() == []
+    assert cut(jobs) == []
     clock.now += 0.1
-    assert jobs.tardy() == [slow]
-    assert jobs.tardy() == []
+    assert cut(jobs) == [slow]
+    assert cut(jobs) == []
+    with pytest.raises(ConnectionResetError):
+        jobs.enter(slow, "GET / id", 10)  # it has come after all, and was told to ask again
+    assert slow.gone
+
+
+def test_time_in_which_nobody_could_run_is_none_of_a_clients(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    slow = jobs.add(connection)
+    jobs.arrive(slow)
+    clock.now += 2 * REQUEST
+    jobs.excuse(1.5 * REQUEST)
+    assert cut(jobs) == []
+    clock.now += REQUEST
+    assert cut(jobs) == [slow]
 
 
 def test_where_clients_have_all_threads_the_slowest_go(
@@ -378,12 +400,12 @@ def test_where_clients_have_all_threads_the_slowest_go(
         jobs.arrive(job)
         clock.now += 0.001
     assert jobs.tick() == (jobs.threads, FULL)
-    assert jobs.tardy() == []
+    assert cut(jobs) == []
     clock.now += PRESSED
-    assert [jobs.tardy(), jobs.tardy()] == [[waiting[0]], [waiting[1]]]
+    assert [cut(jobs), cut(jobs)] == [[waiting[0]], [waiting[1]]]
     jobs.remove(waiting[0])
     assert jobs.tick() == (jobs.threads - 1, 0)
-    assert jobs.tardy() == []
+    assert cut(jobs) == []
 
 
 def test_a_long_path_keeps_its_id(slate: Slate) -> None:

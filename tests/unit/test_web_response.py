@@ -191,7 +191,9 @@ def test_an_error_has_the_requests_id(line: Line) -> None:
         request_id.CURRENT.reset(token)
     [sent] = line.sent
     head, body = sent.split(b"\r\n\r\n", 1)
-    assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\nX-Request-ID: my-id\r\n")
+    assert head.startswith(b"HTTP/1.1 500 Internal Server Error\r\n")
+    assert head.endswith(b"\r\nX-Request-ID: my-id")
+    assert head.count(b"\r\nDate: ") == 1
     assert f"Content-Length: {len(body)}".encode() in head
 
 

@@ -17,7 +17,7 @@ from twisted.internet import error, protocol
 
 from luggage.run.kernel.heart import Heart
 from luggage.run.kernel.private import Room
-from luggage.run.life.remains import GONE, Remains
+from luggage.run.life.remains import GONE, GRACE, SHORT, Remains
 
 PIPE = 128  # reads of 8 KiB: more than any pipe holds
 
@@ -137,7 +137,7 @@ class Child(protocol.ProcessProtocol):
             # has waited for all of them: then others have its output, such as the app's helpers.
             self._remains.outlive(self.monitor.killTime)
         else:
-            self._remains.end()
+            self._remains.end(GRACE if self.monitor.running else SHORT)
         self.monitor.exited(self, code, number)
 
     def processEnded(self, reason: Any) -> None:

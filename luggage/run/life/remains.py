@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from luggage.run.kernel import kin
 
 GRACE = 5.0  # seconds from TERM to KILL
+SHORT = 1.0  # of these, while everything stops
 LOOK = 0.1  # seconds between looks whether the group is gone
 GONE = (ProcessLookupError, PermissionError)  # or what is there has become another user's
 
@@ -45,10 +46,10 @@ class Remains:
         """They may finish what they do, for so long."""
         self._until(seconds)
 
-    def end(self) -> None:
-        """Ask all of the group to end; what does not is killed, GRACE seconds later."""
+    def end(self, seconds: float = GRACE) -> None:
+        """Ask all of the group to end; what does not is killed so many `seconds` later."""
         self._send(signal.SIGTERM)
-        self._until(GRACE)
+        self._until(seconds)
 
     def silent(self) -> None:
         """Nobody has its output any more; only what never had it can be left in its group."""

@@ -17,7 +17,8 @@ from luggage.web.heard import held
 
 WHOLE = select.PIPE_BUF  # bytes
 ROOM = 1 << 18  # bytes that a pipe is to hold which several processes log to
-PATIENCE = 1.0  # seconds until a long record is written whatever room there is
+PATIENCE = 0.2  # seconds until a long record is written whatever room there is: no longer than
+# a web worker may be without a sign of life
 _LOOK = 0.002
 
 
@@ -25,8 +26,8 @@ def lines(text: bytes) -> Iterator[bytes]:
     """Writes of whole lines, each of which goes at once; a longer line goes on below, set in."""
     more = MORE.encode()
     write = b""
-    for line in text.splitlines(keepends=True):
-        for piece in _cut(line, more):
+    for line in text.removesuffix(b"\n").split(b"\n"):
+        for piece in _cut(line + b"\n", more):
             if write and len(write) + len(piece) > WHOLE:
                 yield write
                 write = b""

@@ -16,7 +16,7 @@ from luggage.crypto.errors import SecretError
 from luggage.run.kernel import kin
 
 _SEALS = fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP}
 
 
 _refused: list[SecretError] = []
