@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -108,7 +111,7 @@ def rootless(base: Path) -> Iterator[Engine]:
         yield engine
         _remove_images(engine)
         return
-    sh("userdel", "-r", USER, check=False)
+    _remove_user()
     sh("useradd", "-m", "-s", "/bin/sh", USER)
     person = pwd.getpwnam(USER)
     runtime = Path(tempfile.mkdtemp(prefix="luggage-run-"))
@@ -124,8 +127,22 @@ def rootless(base: Path) -> Iterator[Engine]:
         yield engine
     finally:
         engine("system", "reset", "-f", check=False)
-        sh("userdel", "-r", USER, check=False)
+        _remove_user()
         shutil.rmtree(runtime, ignore_errors=True)
+
+
+def _remove_user() -> None:
+    """Whatever runs as that user, from a run that was cut off, would keep it."""
+    with contextlib.suppress(KeyError):
+        uid = pwd.getpwnam(USER).pw_uid
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if folder.stat().st_uid == uid:
+                    os.kill(int(folder.name), signal.SIGKILL)
+    end = time.monotonic() + 10
+    while sh("userdel", "-r", USER, check=False).returncode == 8:  # it has processes still
+        assert time.monotonic() < end, f"the user {USER} is used"
+        time.sleep(0.1)
 
 
 def _remove_images(engine: Engine) -> None:

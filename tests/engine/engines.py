@@ -152,7 +152,7 @@ class Process:
 
 @dataclass(frozen=True)
 class Container:
-    """A container that was started once; `name` is the engine's for it."""
+    """A container that was started; `name` is the engine's for it."""
 
     engine: Engine
     name: str
@@ -222,7 +222,8 @@ class Container:
             time.sleep(0.05)
 
     def serves(self) -> Container:
-        """Wait until the page is there."""
+        """Wait until the page is there; each start may have published it at another port."""
+        self._published.clear()
         self.wait_for(lambda: self.get()[0] == 200)
         return self
 
