@@ -33,6 +33,7 @@ class Job:
         "thread",
         "told",
         "untold",
+        "waits",
         "what",
     )
 
@@ -41,6 +42,7 @@ class Job:
         self.computed = (0.0, 0.0)  # until when it was looked at, and its thread's seconds then
         self.phase = CLIENT
         self.since = now  # that it is in this phase
+        self.waits = now  # that its client is waited for, but for moments in the app's hands
         self.spent = 0.0  # seconds in the app's hands before that, since it last gave something
         self.began = 0.0
         self.allowed = 0.0
@@ -65,7 +67,7 @@ class Job:
         """Whether it holds one of the places."""
         if self.phase == APP:
             return self.took(now) < HELD
-        return self.phase == QUEUED or now - self.since < SLOW
+        return self.phase == QUEUED or now - self.waits < SLOW
 
 
 # The one that this thread has.

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from luggage.web import overdue
-from luggage.web.job import APP, CLIENT, CURRENT, HELD, QUEUED, Job
+from luggage.web.job import APP, CLIENT, CURRENT, HELD, QUEUED, SLOW, Job
 from luggage.web.slate import FULL, Slate
 from luggage.web.slate import HELD as HELD_FOR_GOOD
 
@@ -86,7 +86,7 @@ class Jobs:
     def arrive(self, job: Job) -> None:
         """The calling thread has it now, and waits for the client's request."""
         job.thread = threading.get_ident()
-        job.since = self._clock()
+        job.since = job.waits = self._clock()
         CURRENT.set(job)
 
     def enter(self, job: Job, what: str, allowed: float) -> None:
@@ -115,6 +115,8 @@ class Jobs:
                 return False
             now = self._clock()
             job.spent += now - job.since
+            if now - job.since > SLOW:
+                job.waits = now
             job.phase, job.since = CLIENT, now
             if job.told:
                 overdue.forgive(job.thread)

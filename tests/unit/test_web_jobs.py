@@ -424,3 +424,27 @@ def test_who_may_take_for_ever_is_waited_for_as_others_are() -> None:
     assert patience([quick, stream], 30) == 30
     assert patience([stream], 30) == 30
     assert patience([stream], 0) == patience([], 0) == math.inf
+
+
+def test_who_sends_little_by_little_holds_no_place(
+    jobs: Jobs, clock: Clock, connection: socket.socket
+) -> None:
+    """Each bit of a slow upload is in the app's hands for a moment, and then the next is waited
+    for: that is one long wait."""
+    slow = [entered(jobs, connection) for _ in range(2)]
+    for _ in range(5):
+        for job in slow:
+            jobs.pause(job)
+        clock.now += SLOW / 2
+        for job in slow:
+            jobs.resume(job)
+        clock.now += 0.001
+    for job in slow:
+        jobs.pause(job)
+    assert jobs.room()
+    jobs.resume(slow[0])
+    clock.now += 2 * SLOW
+    jobs.pause(slow[0])
+    jobs.pause(slow[1])
+    entered(jobs, connection)
+    assert not jobs.room(), "after a while in the app it is a client's that may come at once"
